@@ -1,0 +1,76 @@
+package analysis
+
+import "github.com/schemacast/schemacast/internal/schema"
+
+// Action is the decision about a schema.
+type Action string
+
+// The two decisions. The words are those that the app stores.
+const (
+	ActionCreateNew     Action = "create_new"
+	ActionMapToExisting Action = "map_to_existing"
+)
+
+// Recommendation is the verified result of an analysis: every mapping names
+// existing source fields, a field of Fields, and a formula that compiled and ran
+// on the sample rows.
+type Recommendation struct {
+	Action     Action
+	EntityID   int64  // the entity mapped to, 0 with ActionCreateNew
+	EntityName string // of the entity mapped to, or the new one's
+	SourceName string // a readable name for the schema itself, snake_case
+	Similarity *int   // 0 to 100, how well the entity fits; nil with ActionCreateNew
+	Reasoning  string // one or two sentences for a reviewer
+	// Fields are those of the entity: as stored with ActionMapToExisting, as
+	// proposed with ActionCreateNew.
+	Fields   []schema.Field
+	Mappings []schema.Mapping
+	Unmapped []Unmapped
+	// Review lists why a human should look at the decision itself, as codes; empty
+	// when nothing is doubtful. Doubts about one mapping stand on the mapping.
+	Review []string
+	Engine schema.Engine
+	Model  string // name of the LLM, empty with EngineOffline
+}
+
+// Unmapped is a source field that no mapping uses, or a required field of the
+// entity that no mapping fills.
+type Unmapped struct {
+	Source string // empty when it is the target that lacks a source
+	Target string // empty when nothing was proposed
+	Code   string // no_target, unknown_field, type_mismatch, formula_failed, target_taken, required_missing
+	Detail string // one short sentence without sample values
+}
+
+// NeedsReview says whether anything in the recommendation is doubtful.
+func (r Recommendation) NeedsReview() bool {
+	if len(r.Review) > 0 {
+		return true
+	}
+	for _, m := range r.Mappings {
+		if m.Review != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Usage is what an analysis cost.
+type Usage struct {
+	Calls            int // requests that reached the model
+	CachedCalls      int // answers that came from the cache or a checkpoint instead
+	PromptTokens     int
+	CompletionTokens int
+	Estimated        bool // the server reported no tokens; they were estimated
+}
+
+// Add returns the sum of both.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{
+		Calls:            u.Calls + v.Calls,
+		CachedCalls:      u.CachedCalls + v.CachedCalls,
+		PromptTokens:     u.PromptTokens + v.PromptTokens,
+		CompletionTokens: u.CompletionTokens + v.CompletionTokens,
+		Estimated:        u.Estimated || v.Estimated,
+	}
+}
