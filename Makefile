@@ -1,0 +1,36 @@
+# The commands of this project. `make` lists them.
+
+# What to test, and further options of `go test`: make test PKG=./internal/store ARGS='-run Claim -v'
+PKG ?= ./...
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List these commands
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the programs into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: test
+test: ## Run every test against real PostgreSQL, Redis and Soketi; installs what is missing (PKG=, ARGS=)
+	@scripts/with-services.sh go test -race -shuffle=on -count=1 -timeout=8m $(ARGS) $(PKG)
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no server, without the race detector (PKG=, ARGS=)
+	go test -shuffle=on $(ARGS) $(PKG)
+
+.PHONY: lint
+lint: ## Check formatting, modules, the rings, style and shell scripts
+	@scripts/lint.sh
+
+.PHONY: services
+services: ## Run PostgreSQL, Redis and Soketi until Ctrl-C and print their addresses (POSTGRES_PORT=, REDIS_PORT=, SOKETI_PORT=)
+	@POSTGRES_PORT=$(POSTGRES_PORT) REDIS_PORT=$(REDIS_PORT) SOKETI_PORT=$(SOKETI_PORT) scripts/with-services.sh
+
+.PHONY: tidy
+tidy: ## Format the source and tidy the modules
+	go fmt ./...
+	go mod tidy
