@@ -1,6 +1,15 @@
 // Package formula makes and checks the JSONata expressions of field mappings:
-// rendering them from an operation and its arguments, refusing dangerous ones,
-// and running them on sample rows under limits.
+// Render writes one from an operation and its arguments, Gate refuses dangerous
+// ones without running them, and Verify runs one on sample rows under limits.
+//
+// It guarantees that an expression which passes Gate reads declared source fields
+// only, gives the same result for the same record, and is cheap: Gate bounds the
+// work of a run before the run, so neither a clock nor a second process has to
+// stop it. Errors are *Error and never quote a sample value. It does not decide
+// which field maps to which, and it stores nothing.
+//
+// The language is JSONata 2.x as gnata and jsonata-js share it, less what field
+// mappings do not need: lambdas, recursion, grouping, joins, sorting and transforms.
 package formula
 
 // Args are the arguments of a mapping's operation. Which of them count depends on

@@ -1,0 +1,214 @@
+package formula
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/recolabs/gnata"
+
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+const (
+	maxRows    = 20
+	runTimeout = 100 * time.Millisecond // of one run on one row
+	maxSteps   = 500_000                // of one run; an honest one takes a few hundred
+)
+
+// Report says how an expression did on the sample rows.
+type Report struct {
+	Rows     int // rows run
+	Produced int // rows that gave a value: not undefined, null or an empty text
+	Absent   int // rows whose sources were all null, missing or blank
+	// Misfits counts values of the right type that do not fit the target's format,
+	// such as "n/a" for an e-mail address. They are at most half of Produced, or the
+	// expression would have failed.
+	Misfits int
+	// Constant says that all values were the same, though the sources were not.
+	Constant bool
+}
+
+// Verifier runs expressions on the rows of one schema. It reads the rows once; a
+// schema of thousands of fields should be verified through one Verifier. It may be
+// used by several goroutines.
+type Verifier struct {
+	samples []sample
+}
+
+// NewVerifier reads the rows, at most 20; those that are no objects are skipped.
+func NewVerifier(rows []json.RawMessage) *Verifier {
+	return &Verifier{samples: readSamples(rows, maxRows)}
+}
+
+// Verify is NewVerifier(rows).Verify, for a single expression.
+func Verify(ctx context.Context, expr string, sources []string, target schema.Field, rows []json.RawMessage) (Report, error) {
+	return NewVerifier(rows).Verify(ctx, expr, sources, target)
+}
+
+// Verify gates and compiles expr and runs it twice on every row, of which it sees
+// the sources alone, cut to 128 bytes a text. sources are field names as in
+// schema.Field. An expression fails with an *Error when it fails on any row, is
+// not stable, gives a value whose type is not target's, gives more values of a
+// wrong format than of a right one, or gives nothing at all although its sources
+// have values. Without rows it is only compiled, and the report is zero. Any other
+// error is that of ctx.
+//
+// Everything runs in the caller's goroutine: what passes Gate ends soon by itself,
+// and the limits on steps and time are a second line.
+func (v *Verifier) Verify(ctx context.Context, expr string, sources []string, target schema.Field) (Report, error) {
+	if err := Gate(expr, sources); err != nil {
+		return Report{}, err
+	}
+	compiled, err := compile(expr)
+	if err != nil {
+		return Report{}, err
+	}
+	t := trial{compiled: compiled, target: target}
+	for _, s := range v.samples {
+		row, present := s.only(sources)
+		if err := t.run(ctx, row, present || len(sources) == 0); err != nil {
+			return t.report, err
+		}
+	}
+	return t.report, t.verdict()
+}
+
+// compile turns the engine's refusals, and a panic if it has one, into an *Error.
+func compile(expr string) (compiled *gnata.Expression, err error) {
+	defer func() {
+		if recover() != nil {
+			compiled, err = nil, fail(CodeSyntax, "the engine broke on the expression")
+		}
+	}()
+	compiled, err = gnata.Compile(expr)
+	if err != nil {
+		return nil, fail(CodeSyntax, "the expression is not valid JSONata (%s)", engineCode(err))
+	}
+	return compiled, nil
+}
+
+// trial is one expression on its way through the rows.
+type trial struct {
+	compiled *gnata.Expression
+	target   schema.Field
+	report   Report
+	misfit   string // what the first misfit was
+
+	firstRow, firstValue []byte
+	rowsDiffer           bool
+	valuesDiffer         bool
+}
+
+func (t *trial) run(ctx context.Context, row json.RawMessage, present bool) error {
+	data, err := gnata.DecodeJSON(row)
+	if err != nil {
+		return fail(CodeRuntime, "row %d is not valid JSON", t.report.Rows+1)
+	}
+	value, err := t.evaluate(ctx, data)
+	if err != nil {
+		return err
+	}
+	again, err := t.evaluate(ctx, data)
+	if err != nil {
+		return err
+	}
+	first, err := canonical(value)
+	if err != nil {
+		return err
+	}
+	if second, err := canonical(again); err != nil || !bytes.Equal(first, second) {
+		return fail(CodeUnstable, "two runs on the same row gave different values")
+	}
+	t.report.Rows++
+	if !present {
+		t.report.Absent++
+	}
+	if isEmpty(value) {
+		return nil
+	}
+	t.report.Produced++
+	t.compare(row, first)
+	switch fit, detail := fits(t.target, gnata.NormalizeValue(value)); fit {
+	case fitsNot:
+		return fail(CodeTypeMismatch, "gives %s, but the target %q wants %s", detail, clip(t.target.Name), describe(t.target))
+	case fitsType:
+		t.report.Misfits++
+		t.misfit = detail
+	}
+	return nil
+}
+
+// compare keeps what tells whether the values follow the sources.
+func (t *trial) compare(row, value []byte) {
+	if t.firstRow == nil {
+		t.firstRow, t.firstValue = row, value
+		return
+	}
+	t.rowsDiffer = t.rowsDiffer || !bytes.Equal(row, t.firstRow)
+	t.valuesDiffer = t.valuesDiffer || !bytes.Equal(value, t.firstValue)
+}
+
+func (t *trial) verdict() error {
+	r := &t.report
+	r.Constant = t.rowsDiffer && !t.valuesDiffer
+	if r.Produced == 0 && r.Rows > r.Absent {
+		return fail(CodeAlwaysEmpty, "gave no value on any of %d rows, although the sources have values on %d", r.Rows, r.Rows-r.Absent)
+	}
+	if 2*r.Misfits > r.Produced {
+		return fail(CodeTypeMismatch, "gives %s on %d of %d rows, but the target %q wants %s",
+			t.misfit, r.Misfits, r.Produced, clip(t.target.Name), describe(t.target))
+	}
+	return nil
+}
+
+// evaluate runs the expression once. A run that was too slow gets a second chance:
+// the clock also counts what else the machine had to do.
+func (t *trial) evaluate(ctx context.Context, data any) (any, error) {
+	for chance := 0; ; chance++ {
+		limit := &limit{Context: ctx, deadline: time.Now().Add(runTimeout), steps: maxSteps}
+		value, err := t.compiled.Eval(limit, data) //nolint:contextcheck // limit is ctx, with a counter
+		switch {
+		case err == nil:
+			return value, nil
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("verify formula: %w", ctx.Err())
+		case errors.Is(err, errSteps), errors.Is(err, errClock) && chance > 0:
+			return nil, fail(CodeTimeout, "takes too long on row %d; make it simpler", t.report.Rows+1)
+		case errors.Is(err, errClock):
+			continue
+		}
+		return nil, fail(CodeRuntime, "fails on row %d: %s", t.report.Rows+1, explain(err))
+	}
+}
+
+var (
+	errSteps = errors.New("too many steps")
+	errClock = errors.New("out of time")
+)
+
+// limit is the context that a run gets. The engine asks it for an error before
+// every step, which makes it a counter of steps; it needs no timer and no goroutine.
+type limit struct {
+	context.Context
+	deadline time.Time
+	steps    int
+}
+
+func (l *limit) Deadline() (time.Time, bool) { return l.deadline, true }
+
+func (l *limit) Err() error {
+	l.steps--
+	switch {
+	case l.steps < 0:
+		return errSteps
+	case l.steps%64 != 0:
+		return nil
+	case time.Now().After(l.deadline):
+		return errClock
+	}
+	return l.Context.Err()
+}
