@@ -1,0 +1,113 @@
+package config
+
+import "strings"
+
+// problems are configurations with mistakes: what they change in base, and what the
+// error says, problem by problem.
+var problems = []struct {
+	name string
+	over map[string]string
+	want []string
+}{
+	{"mysql", pairs("DB_CONNECTION=mysql"), []string{`DB_CONNECTION is "mysql", where the app's own migrations fail; use pgsql`}},
+	{"unknown database", pairs("DB_CONNECTION=oracle"), []string{`DB_CONNECTION is "oracle"; choose pgsql or sqlite`}},
+	{"port", pairs("DB_PORT=70000"), []string{"DB_PORT is 70000; choose 1 to 65535"}},
+	{"port text", pairs("REDIS_PORT=x"), []string{`REDIS_PORT is "x"; write a whole number`}},
+	{"ssl", pairs("DB_SSLMODE=on"), []string{`DB_SSLMODE is "on"; choose disable, allow, prefer, require, verify-ca or verify-full`}},
+	{"host is an address", pairs("DB_HOST=pgsql://app:hunter2@db/lake"), []string{"DB_HOST is ********; write the host alone, or"}},
+	{"sqlite in memory", pairs("DB_CONNECTION=sqlite", "DB_DATABASE=:memory:"), []string{`DB_DATABASE is ":memory:"`}},
+	{
+		"address and variables differ", pairs("DB_URL=pgsql://admin:hunter3@db:5433/other", "DB_HOST=other", "DB_PORT=1"),
+		[]string{
+			`DB_HOST is "other" and DB_URL says "db"; keep one of them`,
+			`DB_PORT is "1" and DB_URL says "5433"`,
+			`DB_DATABASE is "lake" and DB_URL says "other"`,
+			`DB_USERNAME is "app" and DB_URL says "admin"`,
+			`DB_PASSWORD and DB_URL have different passwords; keep one of them`,
+		},
+	},
+	{"two addresses", pairs("DB_URL=pgsql://db/lake", "DATABASE_URL=pgsql://db2/lake"), []string{"DATABASE_URL and DB_URL are both set and differ"}},
+	{"address without scheme", pairs("DB_URL=hunter2@db"), []string{"DB_URL is no address; write pgsql://"}},
+	{"address of another database", pairs("DB_URL=mysql://app:hunter2@db/lake"), []string{`DB_URL starts with "mysql://"; write pgsql://`}},
+	{"slash in the password", pairs("DB_URL=pgsql://app:12/hunter2@db/lake"), []string{"DB_URL is no address; write pgsql://user:password@host:5432/database, with %40"}},
+	{"no address", pairs("DB_URL=pgsql://app:hunter2@db:x/lake"), []string{"DB_URL is no address"}},
+	{"parameter", pairs("DB_URL=pgsql://db/lake?charset=utf8&password=hunter2"), []string{`DB_URL has the parameter "password", which is not known`}},
+
+	{"redis host with port", pairs("REDIS_HOST=cache:6379"), []string{`REDIS_HOST is "cache:6379"; write the host alone, the port into REDIS_PORT`}},
+	{"redis host is an address", pairs("REDIS_HOST=redis://:hunter2@cache"), []string{"REDIS_HOST is ********; write the host alone"}},
+	{"redis address", pairs("REDIS_URL=http://cache"), []string{`REDIS_URL starts with "http://"; write redis://`}},
+	{"redis address, slash in the password", pairs("REDIS_URL=redis://h:12/hunter2@cache"), []string{"REDIS_URL is no address"}},
+	{"redis path", pairs("REDIS_URL=redis://cache/first"), []string{`REDIS_URL has the path "/first"`}},
+	{"redis differs", pairs("REDIS_URL=redis://cache/1", "REDIS_HOST=other", "REDIS_DB=2"), []string{
+		`REDIS_HOST is "other" and REDIS_URL says "cache"`, `REDIS_DB is "2" and REDIS_URL says "1"`,
+	}},
+	{"redis TLS off and on", pairs("REDIS_URL=rediss://cache", "REDIS_TLS=false"), []string{`REDIS_TLS is "false" and REDIS_URL asks for TLS`}},
+	{"redis TLS word", pairs("REDIS_TLS=maybe"), []string{`REDIS_TLS is "maybe"; write on or off`}},
+	{"redis negative database", pairs("REDIS_DB=-1"), []string{"REDIS_DB is -1; choose 0 or more"}},
+	{"sentinel address", pairs("REDIS_SENTINEL_ADDRS=a:1, b"), []string{`REDIS_SENTINEL_ADDRS has "b"; write host:port`}},
+	{"sentinel and cluster", pairs("REDIS_SENTINEL_ADDRS=a:1", "REDIS_CLUSTER_ADDRS=b:1"), []string{
+		"REDIS_CLUSTER_ADDRS and REDIS_SENTINEL_ADDRS are both set",
+	}},
+	{"cluster with a database", pairs("REDIS_URL=redis://a/3?addr=b:6379"), []string{"REDIS_DB is 3, but a cluster has only database 0"}},
+	{"certificate without TLS", pairs("REDIS_CA_FILE=/nowhere"), []string{"REDIS_CA_FILE is set, but TLS is off", "REDIS_CA_FILE can not be read"}},
+
+	{"driver", pairs("BROADCAST_CONNECTION=ably"), []string{`BROADCAST_CONNECTION is "ably"; choose pusher, reverb, log or null`}},
+	{"old driver", pairs("BROADCAST_CONNECTION=", "BROADCAST_DRIVER=redis"), []string{`BROADCAST_CONNECTION is "redis"; choose`}},
+	{"pusher", pairs("PUSHER_APP_ID=", "PUSHER_APP_KEY=", "PUSHER_APP_SECRET="), []string{
+		"PUSHER_APP_ID is not set", "PUSHER_APP_KEY is not set", "PUSHER_APP_SECRET is not set",
+	}},
+	{"reverb", pairs("BROADCAST_CONNECTION=reverb"), []string{
+		"REVERB_HOST is not set", "REVERB_APP_ID is not set", "REVERB_APP_KEY is not set", "REVERB_APP_SECRET is not set",
+	}},
+	{"pusher host", pairs("PUSHER_HOST=http://soketi:6001"), []string{`PUSHER_HOST is "http://soketi:6001"; write the host alone`}},
+	{"pusher scheme", pairs("PUSHER_SCHEME=ws"), []string{`PUSHER_SCHEME is "ws"; choose http or https`}},
+	{"cloud over http", pairs("PUSHER_HOST=", "PUSHER_SCHEME=http"), []string{`PUSHER_SCHEME is "http", but without PUSHER_HOST`}},
+	{"cloud's limit", pairs("PUSHER_HOST=", "BROADCAST_MAX_BYTES=20000"), []string{"BROADCAST_MAX_BYTES is 20000, but Pusher's cloud takes 10240"}},
+	{"too small", pairs("BROADCAST_MAX_BYTES=100"), []string{"BROADCAST_MAX_BYTES is 100; choose 4096 to 10485760"}},
+	{"app id", pairs("PUSHER_APP_ID=a/b"), []string{`PUSHER_APP_ID is "a/b", which can not stand in a URL`}},
+	{"channel", pairs("BROADCAST_CHANNEL=shout"), []string{`BROADCAST_CHANNEL is "shout"; choose public, private or encrypted`}},
+	{"no encryption key", pairs("BROADCAST_CHANNEL=encrypted"), []string{"BROADCAST_ENCRYPTION_KEY is not set; generate one"}},
+	{"short encryption key", pairs("BROADCAST_CHANNEL=encrypted", "BROADCAST_ENCRYPTION_KEY=aHVudGVyMg=="), []string{
+		"BROADCAST_ENCRYPTION_KEY has 7 bytes, not 32",
+	}},
+	{"encryption key", pairs("BROADCAST_CHANNEL=encrypted", "BROADCAST_ENCRYPTION_KEY=hunter2!"), []string{"BROADCAST_ENCRYPTION_KEY is not base64"}},
+	{"templates", pairs("BROADCAST_CHANNEL_TEMPLATES=all, user.{user}"), []string{
+		`BROADCAST_CHANNEL_TEMPLATES has "all", on which all tenants would meet`, `BROADCAST_CHANNEL_TEMPLATES has "user.{user}"; the placeholders`,
+	}},
+
+	{"no key", pairs("OPENAI_API_KEY="), []string{"OPENAI_API_KEY is not set; set it, or OPENAI_BASE_URL to a server without keys, or ANALYSIS_ENGINE=offline"}},
+	{"base url", pairs("OPENAI_BASE_URL=api.openai.com"), []string{`OPENAI_BASE_URL is "api.openai.com"; write http`}},
+	{"base url with a key", pairs("OPENAI_BASE_URL=https://:hunter2@llm/v1"), []string{"OPENAI_BASE_URL has a user in it"}},
+	{"fallback", pairs("ANALYSIS_ENGINE=offline", "ANALYSIS_FALLBACK=offline"), []string{`ANALYSIS_FALLBACK is "offline" and so is ANALYSIS_ENGINE`}},
+	{"words", pairs("ANALYSIS_CONFIRM=never", "ANALYSIS_FALLBACK=maybe"), []string{"ANALYSIS_CONFIRM is", "ANALYSIS_FALLBACK is"}},
+	{"timeout", pairs("ANALYSIS_TIMEOUT=20m"), []string{"ANALYSIS_TIMEOUT is 20m0s; choose 10s to 9m0s"}},
+	{"timeout without unit", pairs("ANALYSIS_TIMEOUT=300"), []string{`ANALYSIS_TIMEOUT is "300"; write a duration such as`}},
+	{"raw samples", pairs("ANALYSIS_RAW_SAMPLES=acme,all"), []string{`ANALYSIS_RAW_SAMPLES has "all"; write none, all, or ids`}},
+
+	{"concurrency", pairs("WORKER_CONCURRENCY=0", "WORKER_BACKFILL_CONCURRENCY=-1"), []string{
+		"WORKER_CONCURRENCY is 0; choose 1 to 1000", "WORKER_BACKFILL_CONCURRENCY is -1; choose 0 to 1000",
+	}},
+	{"times", pairs("WORKER_DRAIN_TIMEOUT=-1s", "WORKER_POLL_INTERVAL=1ms"), []string{
+		"WORKER_DRAIN_TIMEOUT is -1s; choose 0s to 1h0m0s", "WORKER_POLL_INTERVAL is 1ms; choose 10ms to 10s",
+	}},
+	{"addresses", pairs("HEALTH_ADDR=8081", "ADMIN_ADDR=:x"), []string{`HEALTH_ADDR is "8081"; write host:port`, `ADMIN_ADDR is ":x"; write`}},
+	{"same address", pairs("ADMIN_ADDR=127.0.0.1:8081"), []string{`ADMIN_ADDR is "127.0.0.1:8081", as HEALTH_ADDR is`}},
+	{"log format", pairs("LOG_FORMAT=xml"), []string{`LOG_FORMAT is "xml"; choose text or json`}},
+	{"misspelt", pairs("ANALYSIS_ENGIN=llm", "BROADCAST_CHANEL=public", "WORKER_DRAIN=1s"), []string{
+		"ANALYSIS_ENGIN is no setting; did you mean ANALYSIS_ENGINE?",
+		"BROADCAST_CHANEL is no setting; did you mean BROADCAST_CHANNEL?",
+		"WORKER_DRAIN is no setting; did you mean WORKER_",
+	}},
+	// Kubernetes puts these into the pod of a service called worker.
+	{"service links are no mistakes", pairs("WORKER_SERVICE_HOST=10.0.0.1", "WORKER_PORT=tcp://10.0.0.1:80", "WORKER_PORT_80_TCP_ADDR=10.0.0.1",
+		"WORKER_SERVICE_PORT_HTTP=80", "WORKER_SERVICE=x"), []string{"WORKER_SERVICE is no setting"}},
+}
+
+func pairs(list ...string) map[string]string {
+	m := map[string]string{}
+	for _, pair := range list {
+		name, value, _ := strings.Cut(pair, "=")
+		m[name] = value
+	}
+	return m
+}

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// Need is a part of the configuration that a program uses. What it does not use is
+// neither asked for nor checked: who only enqueues needs no Pusher secret.
+type Need string
+
+// The needs. A program that reads a database and enqueues takes the first two.
+const (
+	NeedDatabase  Need = "Database"
+	NeedRedis     Need = "Redis"
+	NeedBroadcast Need = "Broadcasting"
+	NeedAnalysis  Need = "Analysis"
+	NeedWorker    Need = "Worker"
+)
+
+// always is the group of variables that every program has.
+const always Need = "Logging"
+
+// allNeeds is also the order of the documentation.
+var allNeeds = [...]Need{NeedDatabase, NeedRedis, NeedBroadcast, NeedAnalysis, NeedWorker, always}
+
+// variables are all variables, in the order of the documentation. The tags: group is
+// the Need, secret allows NAME_FILE and masks, help is documentation, example is for
+// .env.example where the default would not do.
+type variables struct {
+	DBConnection string `env:"DB_CONNECTION" envDefault:"pgsql" group:"Database" example:"pgsql" help:"Kind of database: pgsql, or sqlite for trying things out."`
+	DBURL        Secret `env:"DB_URL" group:"Database" secret:"true" help:"The whole address, pgsql://user:password@host:5432/database; instead of the single variables below."`
+	DatabaseURL  Secret `env:"DATABASE_URL" group:"Database" secret:"true" help:"The older name of DB_URL."`
+	DBHost       string `env:"DB_HOST" envDefault:"127.0.0.1" group:"Database" example:"127.0.0.1" help:"Host of PostgreSQL, or the folder of its socket."`
+	DBPort       int    `env:"DB_PORT" envDefault:"5432" group:"Database" help:"Port of PostgreSQL."`
+	DBDatabase   string `env:"DB_DATABASE" group:"Database" example:"laravel" help:"Name of the database; with sqlite the path of its file. Required."`
+	DBUsername   string `env:"DB_USERNAME" group:"Database" example:"laravel" help:"User of PostgreSQL. Required with pgsql."`
+	DBPassword   Secret `env:"DB_PASSWORD" group:"Database" secret:"true" example:"secret" help:"Password of that user."`
+	DBSSLMode    string `env:"DB_SSLMODE" envDefault:"prefer" group:"Database" help:"TLS to PostgreSQL: disable, allow, prefer, require, verify-ca or verify-full."`
+
+	RedisURL              Secret   `env:"REDIS_URL" group:"Redis" secret:"true" help:"The whole address, redis://user:password@host:6379/0, rediss:// with TLS; instead of the single variables below. More servers of a cluster follow as ?addr=host:port."`
+	RedisHost             string   `env:"REDIS_HOST" envDefault:"127.0.0.1" group:"Redis" example:"127.0.0.1" help:"Host of Redis; tls://host with TLS; a path for a socket."`
+	RedisPort             int      `env:"REDIS_PORT" envDefault:"6379" group:"Redis" help:"Port of Redis."`
+	RedisUsername         string   `env:"REDIS_USERNAME" group:"Redis" help:"User of Redis, where it has users (ACL)."`
+	RedisPassword         Secret   `env:"REDIS_PASSWORD" group:"Redis" secret:"true" example:"null" help:"Password of Redis."`
+	RedisDB               int      `env:"REDIS_DB" envDefault:"0" group:"Redis" help:"Number of the database; the same for workers and producers."`
+	RedisTLS              toggle   `env:"REDIS_TLS" envDefault:"off" group:"Redis" help:"TLS to Redis, its sentinels and cluster: on or off."`
+	RedisCAFile           string   `env:"REDIS_CA_FILE" group:"Redis" help:"File of the certificates (PEM) that Redis is checked against; the system's without it."`
+	RedisSentinelAddrs    []string `env:"REDIS_SENTINEL_ADDRS" group:"Redis" help:"Sentinels as host:port, separated by commas; instead of REDIS_HOST."`
+	RedisSentinelMaster   string   `env:"REDIS_SENTINEL_MASTER" envDefault:"mymaster" group:"Redis" help:"Name of the master that the sentinels watch."`
+	RedisSentinelUsername string   `env:"REDIS_SENTINEL_USERNAME" group:"Redis" help:"User of the sentinels, where they have users."`
+	RedisSentinelPassword Secret   `env:"REDIS_SENTINEL_PASSWORD" group:"Redis" secret:"true" help:"Password of the sentinels."`
+	RedisClusterAddrs     []string `env:"REDIS_CLUSTER_ADDRS" group:"Redis" help:"Servers of a Redis cluster as host:port, separated by commas; instead of REDIS_HOST."`
+
+	BroadcastConnection    string   `env:"BROADCAST_CONNECTION" group:"Broadcasting" example:"pusher" help:"Where events go: pusher (Soketi, Pusher), reverb, or log and null, which publish nothing. Required; BROADCAST_DRIVER of older apps is read too."`
+	BroadcastChannel       string   `env:"BROADCAST_CHANNEL" group:"Broadcasting" example:"public" help:"Kind of channel: public (what the existing dashboard listens to; whoever knows the app key can too), private, or encrypted. Required."`
+	BroadcastTemplates     []string `env:"BROADCAST_CHANNEL_TEMPLATES" group:"Broadcasting" example:"user.{requested_by}.schemas" help:"Further channels, separated by spaces or commas. {tenant_id} and {requested_by} are filled in."`
+	BroadcastSamples       toggle   `env:"BROADCAST_SAMPLES" envDefault:"off" group:"Broadcasting" help:"Sample values in events: on or off. They are data of the tenant."`
+	BroadcastMaxBytes      int      `env:"BROADCAST_MAX_BYTES" group:"Broadcasting" documented:"102400; 10240 for Pusher's cloud; 9000 for Reverb" help:"Largest event that the server takes, in bytes; larger ones are cut."`
+	BroadcastEncryptionKey Secret   `env:"BROADCAST_ENCRYPTION_KEY" group:"Broadcasting" secret:"true" help:"Master key of encrypted channels, base64 of 32 bytes, the app's own. Required for encrypted channels."`
+	PusherAppID            string   `env:"PUSHER_APP_ID" group:"Broadcasting" example:"app-id" help:"Id of the app. Required with pusher."`
+	PusherAppKey           string   `env:"PUSHER_APP_KEY" group:"Broadcasting" example:"app-key" help:"Key of the app. Required with pusher."`
+	PusherAppSecret        Secret   `env:"PUSHER_APP_SECRET" group:"Broadcasting" secret:"true" example:"app-secret" help:"Secret of the app. Required with pusher."`
+	PusherHost             string   `env:"PUSHER_HOST" group:"Broadcasting" example:"127.0.0.1" help:"Host of Soketi, without scheme and port. Pusher's cloud without it."`
+	PusherPort             int      `env:"PUSHER_PORT" group:"Broadcasting" example:"6001" documented:"443; 6001 with http" help:"Port of Soketi."`
+	PusherScheme           string   `env:"PUSHER_SCHEME" envDefault:"https" group:"Broadcasting" example:"http" help:"http or https."`
+	PusherCluster          string   `env:"PUSHER_APP_CLUSTER" envDefault:"mt1" group:"Broadcasting" help:"Cluster of Pusher's cloud; not used with PUSHER_HOST."`
+	ReverbAppID            string   `env:"REVERB_APP_ID" group:"Broadcasting" help:"Id of the app. Required with reverb."`
+	ReverbAppKey           string   `env:"REVERB_APP_KEY" group:"Broadcasting" help:"Key of the app. Required with reverb."`
+	ReverbAppSecret        Secret   `env:"REVERB_APP_SECRET" group:"Broadcasting" secret:"true" help:"Secret of the app. Required with reverb."`
+	ReverbHost             string   `env:"REVERB_HOST" group:"Broadcasting" help:"Host of Reverb, without scheme and port. Required with reverb."`
+	ReverbPort             int      `env:"REVERB_PORT" group:"Broadcasting" documented:"443; 8080 with http" help:"Port of Reverb."`
+	ReverbScheme           string   `env:"REVERB_SCHEME" envDefault:"https" group:"Broadcasting" help:"http or https."`
+
+	OpenAIKey          Secret        `env:"OPENAI_API_KEY" group:"Analysis" secret:"true" example:"" help:"Key of the language model's server. Required with ANALYSIS_ENGINE=llm, unless OPENAI_BASE_URL is a server without keys."`
+	OpenAIBaseURL      string        `env:"OPENAI_BASE_URL" envDefault:"https://api.openai.com/v1" group:"Analysis" help:"Address of any OpenAI-compatible server, up to /v1."`
+	OpenAIModel        string        `env:"OPENAI_MODEL" envDefault:"gpt-4.1-mini" group:"Analysis" help:"Model, as that server calls it."`
+	AnalysisEngine     string        `env:"ANALYSIS_ENGINE" envDefault:"llm" group:"Analysis" help:"llm, or offline: the matcher alone, marked in the result."`
+	AnalysisConfirm    string        `env:"ANALYSIS_CONFIRM" envDefault:"always" group:"Analysis" help:"always confirms analysed schemas, as the app expects; verified leaves those pending that need a review."`
+	AnalysisFallback   string        `env:"ANALYSIS_FALLBACK" envDefault:"none" group:"Analysis" help:"When the model fails: none waits, offline takes the matcher's result and says so."`
+	AnalysisRawSamples []string      `env:"ANALYSIS_RAW_SAMPLES" envDefault:"none" group:"Analysis" help:"Whose sample values the model may see: none (it sees their shapes), all, or ids of tenants, separated by commas."`
+	AnalysisTimeout    time.Duration `env:"ANALYSIS_TIMEOUT" envDefault:"5m" group:"Analysis" help:"Longest time for one analysis, 10s to 9m."`
+
+	WorkerConcurrency  int           `env:"WORKER_CONCURRENCY" envDefault:"32" group:"Worker" help:"Analyses at a time, 1 to 1000."`
+	WorkerBackfill     int           `env:"WORKER_BACKFILL_CONCURRENCY" envDefault:"8" group:"Worker" help:"Analyses of the backfill queue at a time, beside the others; 0 leaves that queue alone."`
+	WorkerDrainTimeout time.Duration `env:"WORKER_DRAIN_TIMEOUT" envDefault:"90s" group:"Worker" help:"How long a stopping worker waits for running analyses, up to 1h."`
+	WorkerPollInterval time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"50ms" group:"Worker" help:"How often an idle worker looks into Redis, 10ms to 10s."`
+	HealthAddr         string        `env:"HEALTH_ADDR" envDefault:"127.0.0.1:8081" group:"Worker" help:"Address of /livez and /readyz; :8081 in a container."`
+	AdminAddr          string        `env:"ADMIN_ADDR" envDefault:"off" group:"Worker" help:"Address of dashboard and API; off without it."`
+
+	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" group:"Logging" help:"debug, info, warn or error; Laravel's other words count as the nearest of them."`
+	LogFormat string `env:"LOG_FORMAT" envDefault:"text" group:"Logging" help:"text or json."`
+	AppEnv    string `env:"APP_ENV" envDefault:"production" group:"Logging" help:"Environment of the app, for logs."`
+}
+
+// variable is what the tags say about one variable.
+type variable struct {
+	name       string
+	field      string // of variables
+	group      Need
+	secret     bool
+	fallback   string // the default, empty when there is none
+	documented string // the default as people read it
+	help       string
+	example    string
+	hasExample bool
+}
+
+// table returns all variables, in order.
+func table() []variable {
+	t := reflect.TypeFor[variables]()
+	list := make([]variable, 0, t.NumField())
+	for f := range t.Fields() {
+		v := variable{
+			name: f.Tag.Get("env"), field: f.Name, group: Need(f.Tag.Get("group")), secret: f.Tag.Get("secret") == "true",
+			fallback: f.Tag.Get("envDefault"), documented: f.Tag.Get("documented"), help: f.Tag.Get("help"),
+		}
+		v.example, v.hasExample = f.Tag.Lookup("example")
+		if v.documented == "" {
+			v.documented = v.fallback
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// toggle is a bool that people switch on and off.
+type toggle bool
+
+// UnmarshalText reads the words of Laravel, of shells and of people.
+func (t *toggle) UnmarshalText(text []byte) error {
+	switch strings.ToLower(string(text)) {
+	case "on", "true", "1", "yes":
+		*t = true
+	case "off", "false", "0", "no":
+		*t = false
+	default:
+		return fmt.Errorf("%q is neither on nor off", text)
+	}
+	return nil
+}
