@@ -70,8 +70,10 @@ type Claim struct {
 // Decision is what a commit writes.
 type Decision struct {
 	Result *analysis.Result
-	// Confirm opens the data path: the row's status becomes confirmed.
-	Confirm bool
+	// Confirm says whether a recommendation opens the data path: the row's status
+	// becomes confirmed. It is asked about the one that is committed, which Rematch
+	// may have changed.
+	Confirm func(analysis.Recommendation) bool
 	// Rematch decides again, offline, when entities appeared that the analysis did
 	// not see. It gets only those, must be pure, and returns the recommendation to
 	// commit.
@@ -125,6 +127,7 @@ const (
 	CodeCancelled      Code = "cancelled"
 	CodeSuperseded     Code = "superseded"
 	CodeDatabase       Code = "database"
+	CodeTimeout        Code = "timeout"
 	CodePanic          Code = "panic"
 	CodeWorkerLost     Code = "worker_lost"
 	CodeInternal       Code = "internal"
@@ -138,16 +141,19 @@ var (
 	ErrNothingToDo = errors.New("the schema does not wait for an analysis")
 	// ErrClaimLost: another attempt owns the run, or it has ended.
 	ErrClaimLost = errors.New("the claim is not current any more")
+	// ErrUnavailable: the database did not answer, or refused for now; nothing was
+	// decided and the call may be repeated.
+	ErrUnavailable = errors.New("the database is not available")
 )
 
-// TenantError: the task names another tenant than the row.
+// TenantError says that the task names another tenant than the row.
 type TenantError struct{ SchemaID int64 }
 
 func (e *TenantError) Error() string {
 	return "the task names another tenant than the one that the schema belongs to"
 }
 
-// BusyError: another owner holds the run and lives.
+// BusyError says that another owner holds the run and lives.
 type BusyError struct {
 	// Retry is when the owner would count as gone.
 	Retry time.Duration
@@ -155,12 +161,12 @@ type BusyError struct {
 
 func (e *BusyError) Error() string { return "another worker owns the run" }
 
-// EndedError: the claim found that the run can not go on, and ended it.
+// EndedError says that the claim found that the run can not go on, and ended it.
 type EndedError struct{ Failure Failure }
 
 func (e *EndedError) Error() string { return "the run was ended: " + e.Failure.Text }
 
-// CancelledError: somebody asked to cancel the run.
+// CancelledError says that somebody asked to cancel the run.
 type CancelledError struct{ By string }
 
 func (e *CancelledError) Error() string { return "cancelled by " + e.By }
