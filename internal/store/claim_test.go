@@ -1,0 +1,227 @@
+package store
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+func TestClaimOfAFreshRowStartsOneRun(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		c := g.claim(id, "a")
+		if c.Attempt != 1 || c.Fence != 1 || len(c.Schema.Fields) != 2 || c.Schema.TenantName != "Globex" || c.Checkpoint != nil {
+			t.Errorf("claim = %+v", c)
+		}
+		if c.Schema.CreatedAt.IsZero() {
+			t.Error("the claim has no created_at")
+		}
+		g.wantRow(id, "pending processing - -")
+		g.wantEvents(id, "1:started ")
+		var busy *run.BusyError
+		if err := g.claimError(id, "b"); !errors.As(err, &busy) || busy.Retry <= 0 || busy.Retry > g.cfg.StaleAfter {
+			t.Errorf("second claim: %v (%+v), want a *BusyError with a wait", err, busy)
+		}
+	})
+}
+
+func TestOneOfManyClaimersWins(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		const claimers = 16
+		errs := make(chan error, claimers)
+		var start sync.WaitGroup
+		start.Add(1)
+		for range claimers {
+			go func() {
+				start.Wait()
+				_, err := g.Claim(t.Context(), run.ClaimRequest{SchemaID: id, Owner: "x"})
+				errs <- err
+			}()
+		}
+		start.Done()
+		won := 0
+		for range claimers {
+			err := <-errs
+			var busy *run.BusyError
+			if err == nil {
+				won++
+			} else if !errors.As(err, &busy) {
+				t.Errorf("claim: %v", err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d claimers won, want 1", won)
+		}
+		g.wantValue("1", "SELECT count(*) FROM schemacast_runs")
+		g.wantEvents(id, "1:started ")
+	})
+}
+
+func TestClaimRefuses(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		if err := g.claimError(999, "a"); !errors.Is(err, run.ErrUnknownSchema) {
+			t.Errorf("unknown schema: %v", err)
+		}
+		id := g.insertCustomer()
+		_, err := g.Claim(t.Context(), run.ClaimRequest{SchemaID: id, TenantID: "other", Owner: "a"})
+		var tenant *run.TenantError
+		if !errors.As(err, &tenant) {
+			t.Errorf("wrong tenant: %v", err)
+		}
+		g.wantRow(id, "pending pending - -")
+		for _, change := range []string{"ai_analysis_status = 'completed'", "ai_analysis_status = 'failed'", "ai_analysis_status = 'disabled'", "status = 'confirmed'", "status = 'rejected'", "type = 'struct'", "type = 'entity'"} {
+			id := g.insertCustomer()
+			g.sql("UPDATE schemas SET "+change+" WHERE id = ?", id)
+			if err := g.claimError(id, "a"); !errors.Is(err, run.ErrNothingToDo) {
+				t.Errorf("%s: %v, want ErrNothingToDo", change, err)
+			}
+			g.wantEvents(id, "")
+		}
+		g.wantValue("0", "SELECT count(*) FROM schemacast_runs")
+	})
+}
+
+// A wrong tenant must not cost an open run an attempt.
+func TestClaimForAnotherTenantLeavesAnOpenRunAlone(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		_, err := g.Request(t.Context(), Request{SchemaIDs: []int64{id}, By: "me"})
+		g.must(err)
+		_, err = g.Claim(t.Context(), run.ClaimRequest{SchemaID: id, TenantID: "other", Owner: "a"})
+		var tenant *run.TenantError
+		if !errors.As(err, &tenant) {
+			t.Fatalf("wrong tenant: %v", err)
+		}
+		g.wantValue("0", "SELECT attempts FROM schemacast_runs")
+		g.wantValue("requested", "SELECT state FROM schemacast_runs")
+	})
+}
+
+func TestRowsThatTheOldJobLeftAreTakenOverWhenAbandoned(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		g.sql("UPDATE schemas SET ai_analysis_status = 'processing' WHERE id = ?", id)
+		if err := g.claimError(id, "a"); !errors.Is(err, run.ErrNothingToDo) {
+			t.Errorf("a row in work: %v, want ErrNothingToDo", err)
+		}
+		g.sql("UPDATE schemas SET updated_at = '2020-01-01 00:00:00' WHERE id = ?", id)
+		g.claim(id, "a")
+	})
+}
+
+func TestStaleClaimsAreTakenAndTheirOwnersChangeNothing(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		a := g.claim(id, "a")
+		g.must(g.Checkpoint(t.Context(), a, []byte(`{"raw":1}`), analysis.Usage{Calls: 1, PromptTokens: 10}))
+		g.sql("UPDATE schemacast_runs SET heartbeat_ms = heartbeat_ms - 31000")
+		b := g.claim(id, "b")
+		if b.RunID != a.RunID || b.Fence != 2 || b.Attempt != 2 || string(b.Checkpoint) != `{"raw":1}` {
+			t.Errorf("second claim = %+v, want the same run with fence 2 and the checkpoint", b)
+		}
+		_, commitErr := g.Commit(t.Context(), a, decision(createCustomer()))
+		for name, err := range map[string]error{
+			"beat":       g.Beat(t.Context(), a),
+			"checkpoint": g.Checkpoint(t.Context(), a, []byte("x"), analysis.Usage{}),
+			"progress":   g.Progress(t.Context(), a, schema.Progress{Stage: "ask"}),
+			"commit":     commitErr,
+			"fail":       g.Fail(t.Context(), a, run.Failure{Code: run.CodeInternal, Text: "x"}),
+			"retry":      g.Retry(t.Context(), a, run.Failure{Code: run.CodeInternal, Text: "x"}, false),
+			"release":    g.Release(t.Context(), a),
+		} {
+			if !errors.Is(err, run.ErrClaimLost) {
+				t.Errorf("%s of a lost claim: %v, want ErrClaimLost", name, err)
+			}
+		}
+		g.wantRow(id, "pending processing - -")
+		g.wantEvents(id, "1:started ")
+		g.wantValue("1", "SELECT count(*) FROM schemas")
+		g.wantValue("lost", "SELECT outcome FROM schemacast_attempts WHERE fence = 1")
+		if got := g.commit(b, createCustomer()).State; got != run.OutcomeCompleted {
+			t.Errorf("commit by the new owner: %s", got)
+		}
+		g.wantEvents(id, "1:started 2:completed ")
+	})
+}
+
+func TestBudgetOfAttempts(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		for attempt := 1; attempt <= 6; attempt++ {
+			if c := g.claim(id, "a"); c.Attempt != attempt {
+				t.Fatalf("attempt %d, want %d", c.Attempt, attempt)
+			}
+			g.sql("UPDATE schemacast_runs SET heartbeat_ms = 0")
+		}
+		var ended *run.EndedError
+		if err := g.claimError(id, "a"); !errors.As(err, &ended) || ended.Failure.Code != run.CodeWorkerLost {
+			t.Fatalf("seventh claim: %v, want the run to be ended", err)
+		}
+		g.wantEvents(id, "1:started 2:failed ")
+		g.wantValue("failed", "SELECT ai_analysis_status FROM schemas WHERE id = ?", id)
+		if err := g.claimError(id, "a"); !errors.Is(err, run.ErrNothingToDo) {
+			t.Errorf("claim of a failed run: %v", err)
+		}
+	})
+}
+
+func TestRetryUsesAnAttemptAndReleaseDoesNot(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		failure := run.Failure{Code: run.CodeLLMUnavailable, Text: "the model is down"}
+		g.must(g.Retry(t.Context(), g.claim(id, "a"), failure, false))
+		g.must(g.Retry(t.Context(), g.claim(id, "a"), failure, true))
+		g.must(g.Release(t.Context(), g.claim(id, "a")))
+		c := g.claim(id, "a")
+		if c.Attempt != 2 || c.Fence != 4 {
+			t.Errorf("claim = attempt %d, fence %d; want 2 and 4", c.Attempt, c.Fence)
+		}
+		g.wantRow(id, "pending processing - -")
+		g.wantEvents(id, "1:started ")
+		g.wantValue("retry llm_unavailable", "SELECT outcome || ' ' || error_code FROM schemacast_attempts WHERE fence = 1")
+		g.wantValue("released", "SELECT outcome FROM schemacast_attempts WHERE fence = 3")
+	})
+}
+
+func TestCancel(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		running, waiting := g.insertCustomer(), g.insertCustomer()
+		c := g.claim(running, "a")
+		_, err := g.Request(t.Context(), Request{SchemaIDs: []int64{waiting}, By: "me"})
+		g.must(err)
+		for _, id := range []int64{running, waiting} {
+			if found, err := g.Cancel(t.Context(), id, "ops"); err != nil || !found {
+				t.Fatalf("cancel: %v %v", found, err)
+			}
+		}
+		var cancelled *run.CancelledError
+		if err := g.Beat(t.Context(), c); !errors.As(err, &cancelled) || cancelled.By != "ops" {
+			t.Errorf("beat: %v, want a *CancelledError", err)
+		}
+		g.wantRow(waiting, "pending failed - cancelled by ops")
+		g.wantEvents(waiting, "1:failed ")
+		if found, err := g.Cancel(t.Context(), waiting, "ops"); err != nil || found {
+			t.Errorf("cancel of an ended run: %v %v, want false", found, err)
+		}
+	})
+}
+
+func TestRowsThatCanNotBeAnalysed(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insert(g.tenant, "h1", `{"not":"a list"}`)
+		c, err := g.Claim(t.Context(), run.ClaimRequest{SchemaID: id, Owner: "a"})
+		var fields *schema.FieldsError
+		if !errors.As(err, &fields) || c == nil {
+			t.Fatalf("claim: %v %v, want a claim with a *FieldsError", c, err)
+		}
+		g.must(g.Fail(t.Context(), c, run.Failure{Code: run.CodeBadFields, Text: fields.Error()}))
+		g.must(g.Fail(t.Context(), c, run.Failure{Code: run.CodeBadFields, Text: fields.Error()}))
+		g.wantEvents(id, "1:started 2:failed ")
+		g.wantRow(id, `pending failed - detected_fields is an object, not a list; store a list of objects with "name" and "type"`)
+	})
+}

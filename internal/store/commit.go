@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// Commit implements run.Results.
+func (s *Store) Commit(ctx context.Context, c *run.Claim, d run.Decision) (run.Outcome, error) {
+	var outcome run.Outcome
+	err := s.transact(ctx, func(t *tx) error {
+		var err error
+		outcome, err = t.commit(c, d)
+		return err
+	})
+	if errors.Is(err, run.ErrClaimLost) {
+		return run.Outcome{}, err
+	}
+	if err != nil {
+		return run.Outcome{}, fmt.Errorf("commit run %s: %w", c.RunID, err)
+	}
+	return outcome, nil
+}
+
+// commitment is one commit in progress.
+type commitment struct {
+	*tx
+	run            *runRow
+	record         *schemaRow
+	mine           *ownWork
+	recommendation analysis.Recommendation
+	confirm        func(analysis.Recommendation) bool
+}
+
+// commit locks in the one order that all transactions keep: run, tenant, schema.
+func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
+	r, err := t.runOf(c)
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	if r.State == stateCompleted {
+		// The reply to an earlier commit of this claim was lost on its way.
+		return run.Outcome{State: run.OutcomeState(r.Outcome)}, nil
+	}
+	if r.State != stateRunning {
+		return run.Outcome{}, run.ErrClaimLost
+	}
+	x := &commitment{tx: t, run: r, recommendation: d.Result.Recommendation, confirm: d.Confirm}
+	if x.recommendation.Action == analysis.ActionCreateNew {
+		if x.recommendation, err = t.rematch(r, d); err != nil {
+			return run.Outcome{}, err
+		}
+	}
+	if x.record, err = ignoreNoRow(t.selectSchema(r.SchemaID, true)); err != nil {
+		return run.Outcome{}, err
+	}
+	if x.record == nil {
+		f := run.Failure{Code: run.CodeSchemaGone, Text: "the schema was deleted before its analysis was finished"}
+		return run.Outcome{State: run.OutcomeSchemaGone}, t.fail(r, f)
+	}
+	if digest(x.record.DetectedFields) != r.ClaimedFields {
+		return t.startAgain(r, x.record)
+	}
+	if x.mine, err = t.ownWork(r.SchemaID); err != nil {
+		return run.Outcome{}, err
+	}
+	if x.humanDecided() && !r.Force {
+		return x.keepHuman()
+	}
+	return x.complete()
+}
+
+// startAgain leaves the run to its owner, who analyses the new fields; a schema
+// that keeps changing fails in the end.
+func (t *tx) startAgain(r *runRow, record *schemaRow) (run.Outcome, error) {
+	if r.Restarts >= t.store.cfg.MaxRestarts {
+		f := run.Failure{
+			Code: run.CodeFieldsChanging,
+			Text: fmt.Sprintf("the fields changed %d times during the analysis; ask again when they are settled", r.Restarts+1),
+		}
+		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, f)
+	}
+	err := t.execOne("start run "+r.ID+" again", "UPDATE schemacast_runs SET restarts = restarts + 1, checkpoint = NULL, claimed_fields = ?, heartbeat_ms = "+
+		t.store.dialect.now+" WHERE id = ?", digest(record.DetectedFields), r.ID)
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	if err := t.emit(r, schema.Event{Kind: schema.EventProgress, Progress: &schema.Progress{Stage: "restart"}}); err != nil {
+		return run.Outcome{}, err
+	}
+	changed, err := record.schema()
+	var unusable *schema.FieldsError
+	if errors.As(err, &unusable) {
+		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, run.Failure{Code: run.CodeBadFields, Text: unusable.Error()})
+	}
+	return run.Outcome{State: run.OutcomeFieldsChanged, Schema: changed}, err
+}
+
+// keepHuman stores the recommendation and nothing else, since a human decided.
+func (x *commitment) keepHuman() (run.Outcome, error) {
+	entity, count, err := x.mappedEntity(x.record)
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	written, err := x.encodeRecommendation(x.recommendation, x.run.ID, 0)
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	now := x.store.dialect.appNow
+	err = x.execOne("store the recommendation", "UPDATE schemas SET ai_recommendations = ?, ai_analysis_status = 'completed', ai_analyzed_at = "+now+
+		", ai_analysis_error = NULL, updated_at = "+now+" WHERE id = ?", written, x.record.ID)
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	return x.finish(run.OutcomeKeptHuman, entity, count)
+}
+
+// complete writes the whole result.
+func (x *commitment) complete() (run.Outcome, error) {
+	entity, err := x.entityFor(x.run, x.recommendation)
+	if errors.Is(err, errNoRow) {
+		return x.entityGone()
+	}
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	if err := x.replaceMappings(entity); err != nil {
+		return run.Outcome{}, err
+	}
+	if err := x.writeRow(entity); err != nil {
+		return run.Outcome{}, err
+	}
+	if err := x.saveOwnWork(x.run, x.mine); err != nil {
+		return run.Outcome{}, err
+	}
+	return x.finish(run.OutcomeCompleted, entity, len(x.recommendation.Mappings))
+}
+
+// entityGone takes the checkpoint away, which names an entity that does not exist
+// any more, and leaves the run to its owner.
+func (x *commitment) entityGone() (run.Outcome, error) {
+	err := x.execOne("forget the answer of run "+x.run.ID, "UPDATE schemacast_runs SET checkpoint = NULL WHERE id = ?", x.run.ID)
+	return run.Outcome{State: run.OutcomeEntityGone}, err
+}
+
+// writeRow updates the app's row, and record with it.
+func (x *commitment) writeRow(entity *entityRow) error {
+	written, err := x.encodeRecommendation(x.recommendation, x.run.ID, entity.ID)
+	if err != nil {
+		return err
+	}
+	if proposed := clip(x.recommendation.SourceName, maxVarchar); proposed != "" && x.mayRename() {
+		x.record.Name, x.mine.name = &proposed, proposed
+	}
+	if x.confirm(x.recommendation) {
+		x.record.Status = string(schema.StatusConfirmed)
+	}
+	now := x.store.dialect.appNow
+	return x.execOne("write the result into the schema", "UPDATE schemas SET ai_recommendations = ?, ai_analysis_status = 'completed', "+
+		"ai_analyzed_at = "+now+", ai_analysis_error = NULL, name = ?, status = ?, updated_at = "+now+" WHERE id = ?",
+		written, x.record.Name, x.record.Status, x.record.ID)
+}
+
+// mayRename is false for a name that a human gave: only an empty one, or the one
+// that our last run wrote, is replaced.
+func (x *commitment) mayRename() bool {
+	name := x.record.Name
+	return x.run.Force || name == nil || *name == "" || *name == x.mine.name
+}
+
+// finish closes the run and tells the watchers the state after the commit.
+func (x *commitment) finish(state run.OutcomeState, entity *entityRow, mappings int) (run.Outcome, error) {
+	_, err := x.exec("UPDATE schemacast_runs SET engine = ?, model = ? WHERE id = ?",
+		string(x.recommendation.Engine), clip(x.recommendation.Model, maxVarchar), x.run.ID)
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	ended := ending{state: stateCompleted, outcome: string(state)}
+	if entity != nil {
+		ended.entityID = &entity.ID
+	}
+	if err := x.endRun(x.run, ended); err != nil {
+		return run.Outcome{}, err
+	}
+	after, err := x.record.schema()
+	if err != nil {
+		return run.Outcome{}, err
+	}
+	err = x.emit(x.run, schema.Event{Kind: schema.EventCompleted, Completed: &schema.Completed{
+		Schema: schema.CompletedSchema{
+			ID: after.ID, Hash: after.Hash, Name: after.Name, Kind: after.Kind, Status: after.Status,
+			TenantName: after.TenantName, Fields: after.RawFields, CreatedAt: after.CreatedAt,
+		},
+		Entity:        entity.completed(),
+		MappingsCount: mappings,
+	}})
+	return run.Outcome{State: state}, err
+}

@@ -1,0 +1,60 @@
+package store
+
+import "fmt"
+
+// The databases, by Laravel's names for them.
+const (
+	Postgres = "pgsql"
+	SQLite   = "sqlite"
+)
+
+// dialect holds the few words in which the databases differ.
+type dialect struct {
+	name string
+	// now is the database's clock in epoch milliseconds.
+	now string
+	// appNow is the same clock as the app's timestamps hold it: UTC, whole seconds.
+	appNow string
+	// forUpdate locks the selected rows until the end of the transaction. SQLite's
+	// transactions hold the whole database already.
+	forUpdate string
+	// skipLocked leaves out rows that somebody else holds.
+	skipLocked string
+	// textFormat turns a column into text exactly as it is stored.
+	textFormat string
+	// timeFormat turns one of the app's timestamps into "2006-01-02 15:04:05".
+	timeFormat string
+	// ageFormat is the number of seconds since one of the app's timestamps.
+	ageFormat string
+}
+
+func dialectOf(name string) (dialect, error) {
+	switch name {
+	case Postgres:
+		return dialect{
+			name:       Postgres,
+			now:        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+			appNow:     "date_trunc('second', timezone('UTC', clock_timestamp()))",
+			forUpdate:  " FOR UPDATE",
+			skipLocked: " FOR UPDATE SKIP LOCKED",
+			textFormat: "%s::text",
+			timeFormat: "to_char(%s, 'YYYY-MM-DD HH24:MI:SS')",
+			ageFormat:  "extract(epoch FROM timezone('UTC', clock_timestamp()) - %s)::bigint",
+		}, nil
+	case SQLite:
+		return dialect{
+			name:       SQLite,
+			now:        "CAST(unixepoch('subsec') * 1000 AS integer)",
+			appNow:     "strftime('%Y-%m-%d %H:%M:%S', 'now')",
+			textFormat: "CAST(%s AS text)",
+			timeFormat: "strftime('%%Y-%%m-%%d %%H:%%M:%%S', %s)",
+			ageFormat:  "unixepoch() - unixepoch(%s)",
+		}, nil
+	default:
+		return dialect{}, fmt.Errorf("database dialect %q is not known; use %q, or %q for the embedded mode", name, Postgres, SQLite)
+	}
+}
+
+func (d dialect) text(column string) string { return fmt.Sprintf(d.textFormat, column) }
+func (d dialect) age(column string) string  { return fmt.Sprintf(d.ageFormat, column) }
+func (d dialect) time(column string) string { return fmt.Sprintf(d.timeFormat, column) }

@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// confirmedStructs is what makes a row a canonical entity of a tenant.
+const confirmedStructs = "tenant_id = ? AND type = 'struct' AND status = 'confirmed'"
+
+// Entities implements analysis.Catalog.
+func (s *Store) Entities(ctx context.Context, tenantID string) ([]schema.Entity, error) {
+	var rows []entityRow
+	query := "SELECT " + entityColumns(s.dialect) + " FROM schemas WHERE " + confirmedStructs + " ORDER BY id"
+	if err := s.db.WithContext(ctx).Raw(query, tenantID).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read the entities of a tenant: %w", translate(err))
+	}
+	return entities(rows), nil
+}
+
+// rematch locks the tenant, so that two workers can not both create the same
+// entity, and lets the decision be made again when entities appeared since.
+func (t *tx) rematch(r *runRow, d run.Decision) (analysis.Recommendation, error) {
+	recommendation := d.Result.Recommendation
+	if _, err := t.exec("INSERT INTO schemacast_tenants (tenant_id) VALUES (?) ON CONFLICT (tenant_id) DO NOTHING", r.TenantID); err != nil {
+		return recommendation, fmt.Errorf("lock the tenant: %w", err)
+	}
+	var version int64
+	if _, err := t.query(&version, "SELECT entity_version FROM schemacast_tenants WHERE tenant_id = ?"+t.store.dialect.forUpdate, r.TenantID); err != nil {
+		return recommendation, fmt.Errorf("lock the tenant: %w", err)
+	}
+	// The ids are compared and not only our version, since the app and its users
+	// create entities too.
+	var ids, added []int64
+	if _, err := t.query(&ids, "SELECT id FROM schemas WHERE "+confirmedStructs+" ORDER BY id", r.TenantID); err != nil {
+		return recommendation, fmt.Errorf("look for new entities: %w", err)
+	}
+	for _, id := range ids {
+		if !d.Result.Seen[id] {
+			added = append(added, id)
+		}
+	}
+	if len(added) == 0 {
+		return recommendation, nil
+	}
+	var rows []entityRow
+	if _, err := t.query(&rows, "SELECT "+t.entityColumns()+" FROM schemas WHERE id IN ? ORDER BY id", added); err != nil {
+		return recommendation, fmt.Errorf("read new entities: %w", err)
+	}
+	if usable := entities(rows); len(usable) > 0 {
+		return d.Rematch(usable), nil
+	}
+	return recommendation, nil
+}
+
+// entityFor returns the entity of a recommendation, creating it if need be.
+// errNoRow means that the entity, or one of the fields mapped to, does not exist any
+// more.
+func (t *tx) entityFor(r *runRow, recommendation analysis.Recommendation) (*entityRow, error) {
+	if recommendation.Action == analysis.ActionCreateNew {
+		return t.createEntity(r, recommendation)
+	}
+	var row entityRow
+	n, err := t.query(&row, "SELECT "+t.entityColumns()+" FROM schemas WHERE id = ? AND "+confirmedStructs+" AND id <> ?",
+		recommendation.EntityID, r.TenantID, r.SchemaID)
+	if err != nil {
+		return nil, fmt.Errorf("read entity %d: %w", recommendation.EntityID, err)
+	}
+	if n == 0 || !row.hasTargets(recommendation.Mappings) {
+		return nil, errNoRow
+	}
+	return &row, nil
+}
+
+func (r *entityRow) hasTargets(mappings []schema.Mapping) bool {
+	entity, ok := r.entity()
+	if !ok {
+		return false
+	}
+	known := make(map[string]bool, len(entity.Fields))
+	for _, f := range entity.Fields {
+		known[f.Name] = true
+	}
+	for _, m := range mappings {
+		if !known[m.Target] {
+			return false
+		}
+	}
+	return true
+}
+
+// createEntity inserts a canonical entity, or finds the one with the same fields.
+// The app's hashes are unique over all tenants and kinds of rows, so where a
+// foreign row, or the schema itself, holds the hash, the entity is stored under one
+// that is salted with the tenant. The salted one is looked for first.
+func (t *tx) createEntity(r *runRow, recommendation analysis.Recommendation) (*entityRow, error) {
+	plain := schema.StructHash(recommendation.Fields)
+	salted := schema.SaltedHash(r.TenantID, schema.KindStruct, plain)
+	for _, hash := range []string{salted, plain} {
+		var row entityRow
+		n, err := t.query(&row, "SELECT "+t.entityColumns()+" FROM schemas WHERE hash = ? AND "+confirmedStructs, hash, r.TenantID)
+		if err != nil {
+			return nil, fmt.Errorf("look for an equal entity: %w", err)
+		}
+		if n == 1 && row.hasTargets(recommendation.Mappings) {
+			return &row, nil
+		}
+	}
+	name, err := t.freeEntityName(r.TenantID, recommendation.EntityName)
+	if err != nil {
+		return nil, err
+	}
+	for _, hash := range []string{plain, salted} {
+		row, err := t.insertEntity(r.TenantID, hash, name, recommendation.Fields)
+		if err != nil {
+			return nil, err
+		}
+		if row != nil {
+			_, err = t.exec("UPDATE schemacast_tenants SET entity_version = entity_version + 1 WHERE tenant_id = ?", r.TenantID)
+			return row, err
+		}
+	}
+	return nil, fmt.Errorf("entity %q can not be stored: the hashes %s and %s both belong to rows that are no confirmed entity of this tenant; confirm or delete that row",
+		name, plain, salted)
+}
+
+// insertEntity returns nil when another row holds the hash.
+func (t *tx) insertEntity(tenantID, hash, name string, fields []schema.Field) (*entityRow, error) {
+	encoded, err := encodeEntityFields(fields)
+	if err != nil {
+		return nil, err
+	}
+	sample, err := encodeEntitySample(fields)
+	if err != nil {
+		return nil, err
+	}
+	now := t.store.dialect.appNow
+	row := entityRow{TenantID: tenantID, Name: &name, Hash: hash, Status: string(schema.StatusConfirmed), DetectedFields: encoded}
+	n, err := t.query(&row.ID, "INSERT INTO schemas (tenant_id, name, hash, type, status, detected_fields, sample_data, ai_analysis_status, ai_analyzed_at, created_at, updated_at) "+
+		"VALUES (?, ?, ?, 'struct', 'confirmed', ?, ?, 'completed', "+now+", "+now+", "+now+") ON CONFLICT (hash) DO NOTHING RETURNING id",
+		tenantID, name, hash, encoded, sample)
+	if err != nil {
+		return nil, fmt.Errorf("insert entity %q: %w", name, err)
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	return &row, nil
+}
+
+// freeEntityName makes the name unique among the tenant's entities: the app's
+// screens build the ids of graph nodes from it.
+func (t *tx) freeEntityName(tenantID, wanted string) (string, error) {
+	wanted = clip(wanted, maxVarchar-10)
+	var taken []string
+	_, err := t.query(&taken, "SELECT lower(name) FROM schemas WHERE "+confirmedStructs+" AND lower(name) LIKE ?",
+		tenantID, likePrefix(strings.ToLower(wanted)))
+	if err != nil {
+		return "", fmt.Errorf("look for entities with the same name: %w", err)
+	}
+	used := make(map[string]bool, len(taken))
+	for _, name := range taken {
+		used[name] = true
+	}
+	name := wanted
+	for i := 2; used[strings.ToLower(name)]; i++ {
+		name = fmt.Sprintf("%s%d", wanted, i)
+	}
+	return name, nil
+}
+
+func likePrefix(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+}
+
+// mappedEntity is the entity that the schema's mappings lead to, nil when there is
+// none of this tenant, and the number of mappings.
+func (t *tx) mappedEntity(record *schemaRow) (*entityRow, int, error) {
+	var count int
+	if _, err := t.query(&count, "SELECT count(*) FROM schema_mappings WHERE schema_id = ?", record.ID); err != nil {
+		return nil, 0, fmt.Errorf("count the mappings: %w", err)
+	}
+	var row entityRow
+	n, err := t.query(&row, "SELECT "+t.entityColumns()+" FROM schemas WHERE tenant_id = ? AND type = 'struct' AND id = "+
+		"(SELECT target_schema_id FROM schema_mappings WHERE schema_id = ? ORDER BY id LIMIT 1)", record.TenantID, record.ID)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the mapped entity: %w", err)
+	}
+	if n == 0 {
+		return nil, count, nil
+	}
+	return &row, count, nil
+}
+
+func (r *entityRow) completed() *schema.CompletedEntity {
+	if r == nil {
+		return nil
+	}
+	e := &schema.CompletedEntity{ID: r.ID, Hash: r.Hash, Kind: schema.KindStruct, Fields: json.RawMessage(r.DetectedFields)}
+	if r.Name != nil {
+		e.Name = *r.Name
+	}
+	return e
+}

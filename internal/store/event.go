@@ -1,0 +1,168 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// emitStarted writes the started event of a run.
+func (t *tx) emitStarted(r *runRow, s schema.Schema) error {
+	return t.emit(r, schema.Event{Kind: schema.EventStarted, Started: &schema.Started{
+		Name: s.Name, Hash: s.Hash, TenantName: s.TenantName, Fields: s.RawFields,
+	}})
+}
+
+// emitFailed writes the failed event of a run.
+func (t *tx) emitFailed(r *runRow, f run.Failure) error {
+	return t.emit(r, schema.Event{Kind: schema.EventFailed, Failed: &schema.Failed{Code: string(f.Code), Error: f.Text}})
+}
+
+// emit puts an event into the outbox, in the transaction of the change that it
+// tells of. The row of the stream stays locked until the commit, so events of one
+// schema are committed in the order of their seq.
+func (t *tx) emit(r *runRow, e schema.Event) error {
+	payload, err := encodeEvent(e)
+	if err != nil {
+		return fmt.Errorf("encode the %s event: %w", e.Kind, err)
+	}
+	seq, err := t.nextSeq(r)
+	if err != nil {
+		return fmt.Errorf("number the %s event: %w", e.Kind, err)
+	}
+	_, err = t.exec("INSERT INTO schemacast_events (id, schema_id, seq, tenant_id, run_id, requested_by, kind, payload, occurred_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "+t.store.dialect.now+")",
+		ulid.Make().String(), r.SchemaID, seq, r.TenantID, r.ID, r.RequestedBy, string(e.Kind), payload)
+	if err != nil {
+		return fmt.Errorf("write the %s event: %w", e.Kind, err)
+	}
+	t.nudged = append(t.nudged, r.SchemaID)
+	return nil
+}
+
+// nextSeq counts the stream up and, when nobody else holds it, leases it to the
+// relay of this process, which is nudged after the commit.
+func (t *tx) nextSeq(r *runRow) (int64, error) {
+	now := t.store.dialect.now
+	me, lease := t.store.cfg.RelayOwner, int64(0)
+	if me != "" {
+		lease = t.store.cfg.RelayLease.Milliseconds()
+	}
+	var seq int64
+	free := "(schemacast_streams.lease_owner = '' OR schemacast_streams.lease_owner = excluded.lease_owner OR schemacast_streams.lease_until_ms < " + now + ")"
+	_, err := t.query(&seq, "INSERT INTO schemacast_streams (schema_id, tenant_id, last_seq, due_ms, lease_owner, lease_until_ms) VALUES (?, ?, 1, "+now+", ?, "+now+" + ?) "+
+		"ON CONFLICT (schema_id) DO UPDATE SET last_seq = schemacast_streams.last_seq + 1, "+
+		"due_ms = CASE WHEN schemacast_streams.sent_seq < schemacast_streams.last_seq THEN schemacast_streams.due_ms ELSE excluded.due_ms END, "+
+		"lease_until_ms = CASE WHEN "+free+" THEN excluded.lease_until_ms ELSE schemacast_streams.lease_until_ms END, "+
+		"lease_owner = CASE WHEN "+free+" THEN excluded.lease_owner ELSE schemacast_streams.lease_owner END RETURNING last_seq",
+		r.SchemaID, r.TenantID, me, lease)
+	return seq, err
+}
+
+// eventPayload is how the parts of an event are stored. It is internal: how an
+// event looks on the wire is decided when it is sent.
+type eventPayload struct {
+	Started   *startedPayload   `json:"started,omitempty"`
+	Progress  *progressPayload  `json:"progress,omitempty"`
+	Completed *completedPayload `json:"completed,omitempty"`
+	Failed    *failedPayload    `json:"failed,omitempty"`
+}
+
+type startedPayload struct {
+	Name       string          `json:"name"`
+	Hash       string          `json:"hash"`
+	TenantName string          `json:"tenant_name"`
+	Fields     json.RawMessage `json:"fields"`
+}
+
+type progressPayload struct {
+	Stage string `json:"stage"`
+	Done  int    `json:"done"`
+	Total int    `json:"total"`
+}
+
+type completedPayload struct {
+	Schema        schemaPayload  `json:"schema"`
+	Entity        *entityPayload `json:"entity,omitempty"`
+	MappingsCount int            `json:"mappings_count"`
+}
+
+type schemaPayload struct {
+	ID         int64           `json:"id"`
+	Hash       string          `json:"hash"`
+	Name       string          `json:"name"`
+	Kind       schema.Kind     `json:"kind"`
+	Status     schema.Status   `json:"status"`
+	TenantName string          `json:"tenant_name"`
+	Fields     json.RawMessage `json:"fields"`
+	CreatedAt  time.Time       `json:"created_at"`
+}
+
+type entityPayload struct {
+	ID     int64           `json:"id"`
+	Name   string          `json:"name"`
+	Hash   string          `json:"hash"`
+	Kind   schema.Kind     `json:"kind"`
+	Fields json.RawMessage `json:"fields"`
+}
+
+type failedPayload struct {
+	Code  string `json:"code"`
+	Error string `json:"error"`
+}
+
+func encodeEvent(e schema.Event) (string, error) {
+	var p eventPayload
+	if e.Started != nil {
+		v := startedPayload(*e.Started)
+		p.Started = &v
+	}
+	if e.Progress != nil {
+		v := progressPayload(*e.Progress)
+		p.Progress = &v
+	}
+	if e.Completed != nil {
+		p.Completed = &completedPayload{Schema: schemaPayload(e.Completed.Schema), MappingsCount: e.Completed.MappingsCount}
+		if e.Completed.Entity != nil {
+			v := entityPayload(*e.Completed.Entity)
+			p.Completed.Entity = &v
+		}
+	}
+	if e.Failed != nil {
+		v := failedPayload(*e.Failed)
+		p.Failed = &v
+	}
+	encoded, err := json.Marshal(p)
+	return string(encoded), err
+}
+
+func decodeEvent(payload string, e *schema.Event) error {
+	var p eventPayload
+	if err := json.Unmarshal([]byte(payload), &p); err != nil {
+		return err
+	}
+	if p.Started != nil {
+		v := schema.Started(*p.Started)
+		e.Started = &v
+	}
+	if p.Progress != nil {
+		v := schema.Progress(*p.Progress)
+		e.Progress = &v
+	}
+	if p.Completed != nil {
+		e.Completed = &schema.Completed{Schema: schema.CompletedSchema(p.Completed.Schema), MappingsCount: p.Completed.MappingsCount}
+		if p.Completed.Entity != nil {
+			v := schema.CompletedEntity(*p.Completed.Entity)
+			e.Completed.Entity = &v
+		}
+	}
+	if p.Failed != nil {
+		v := schema.Failed(*p.Failed)
+		e.Failed = &v
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// mappingRow is a row of the app's table schema_mappings.
+type mappingRow struct {
+	ID                int64
+	TargetSchemaID    int64
+	FieldPath         string
+	MappingDefinition *string
+	MappingType       string
+	FormulaExpression *string
+	FormulaLanguage   *string
+}
+
+// fingerprint notices when somebody edits a row that we wrote.
+func (r mappingRow) fingerprint() string {
+	text := func(s *string) string {
+		if s == nil {
+			return "\x01"
+		}
+		return *s
+	}
+	return digest(strings.Join([]string{
+		strconv.FormatInt(r.TargetSchemaID, 10), r.FieldPath, text(r.MappingDefinition), r.MappingType,
+		text(r.FormulaExpression), text(r.FormulaLanguage),
+	}, "\x00"))[:12]
+}
+
+// ownWork is what our last run wrote into the app's tables: mappings and a name
+// that are still as it left them may be replaced, everything else is a human's.
+type ownWork struct {
+	name     string
+	mappings map[int64]string // fingerprint by id
+	current  []mappingRow     // the schema's mappings as they are now, ordered by id
+}
+
+func (t *tx) ownWork(schemaID int64) (*ownWork, error) {
+	mine := &ownWork{}
+	var kept struct {
+		OwnName     string
+		OwnMappings string
+	}
+	if _, err := t.query(&kept, "SELECT own_name, own_mappings FROM schemacast_streams WHERE schema_id = ?", schemaID); err != nil {
+		return nil, fmt.Errorf("read what the last run wrote: %w", err)
+	}
+	mine.name = kept.OwnName
+	if kept.OwnMappings != "" {
+		if err := json.Unmarshal([]byte(kept.OwnMappings), &mine.mappings); err != nil {
+			return nil, fmt.Errorf("schemacast_streams.own_mappings of schema %d is damaged: %w", schemaID, err)
+		}
+	}
+	_, err := t.query(&mine.current, "SELECT id, target_schema_id, field_path, "+t.store.dialect.text("mapping_definition")+
+		" AS mapping_definition, mapping_type, formula_expression, formula_language FROM schema_mappings WHERE schema_id = ? ORDER BY id", schemaID)
+	if err != nil {
+		return nil, fmt.Errorf("read the mappings of schema %d: %w", schemaID, err)
+	}
+	return mine, nil
+}
+
+// byHumans are the mappings that our last run did not write, or that somebody
+// changed since.
+func (w *ownWork) byHumans() []mappingRow {
+	var rows []mappingRow
+	for _, row := range w.current {
+		if w.mappings[row.ID] != row.fingerprint() {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+func (t *tx) saveOwnWork(r *runRow, mine *ownWork) error {
+	encoded, err := json.Marshal(mine.mappings)
+	if err != nil {
+		return err
+	}
+	return t.execOne("note what the run wrote", "UPDATE schemacast_streams SET own_name = ?, own_mappings = ? WHERE schema_id = ?", mine.name, string(encoded), r.SchemaID)
+}
+
+// humanState identifies all that a human decides about a schema. A difference
+// between claim and commit means that somebody decided meanwhile.
+func (t *tx) humanState(record *schemaRow) (string, error) {
+	mine, err := t.ownWork(record.ID)
+	if err != nil {
+		return "", err
+	}
+	return stateDigest(record, mine), nil
+}
+
+func stateDigest(record *schemaRow, mine *ownWork) string {
+	var text strings.Builder
+	text.WriteString(record.Status + "\x00" + record.Type)
+	for _, row := range mine.byHumans() {
+		fmt.Fprintf(&text, "\x00%d %s", row.ID, row.fingerprint())
+	}
+	return digest(text.String())
+}
+
+// humanDecided says whether a human decided about the schema: meanwhile, or earlier
+// by mapping it by hand.
+func (x *commitment) humanDecided() bool {
+	return schema.Kind(x.record.Type) != schema.KindInput || len(x.mine.byHumans()) > 0 ||
+		stateDigest(x.record, x.mine) != x.run.ClaimedState
+}
+
+// replaceMappings deletes the mappings that are there, which are ours unless the
+// request has force, inserts the new ones, and notes what it wrote.
+func (x *commitment) replaceMappings(entity *entityRow) error {
+	var old []int64
+	for _, row := range x.mine.current {
+		old = append(old, row.ID)
+	}
+	for ids := range slices.Chunk(old, maxParameters) {
+		if _, err := x.exec("DELETE FROM schema_mappings WHERE id IN ?", ids); err != nil {
+			return fmt.Errorf("delete the old mappings: %w", err)
+		}
+	}
+	types, err := fieldTypes(x.record, entity)
+	if err != nil {
+		return err
+	}
+	mappings := x.recommendation.Mappings
+	x.mine.mappings = make(map[int64]string, len(mappings))
+	for chunk := range slices.Chunk(mappings, maxParameters/mappingParameters) {
+		if err := x.insertMappings(entity.ID, types, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	// maxParameters of one statement. SQLite takes 32,766 and PostgreSQL 65,535, but
+	// the cost of binding them grows with the square of their number in SQLite.
+	maxParameters     = 3500
+	mappingParameters = 7
+)
+
+func (x *commitment) insertMappings(entityID int64, types sideTypes, mappings []schema.Mapping) error {
+	now := x.store.dialect.appNow
+	values := make([]string, len(mappings))
+	rows := make([]mappingRow, len(mappings))
+	args := make([]any, 0, len(mappings)*mappingParameters)
+	for i, m := range mappings {
+		row, err := newMappingRow(m, entityID, types)
+		if err != nil {
+			return err
+		}
+		rows[i] = row
+		values[i] = "(?, ?, ?, ?, ?, ?, ?, " + now + ", " + now + ")"
+		args = append(args, x.record.ID, row.TargetSchemaID, row.FieldPath, row.MappingDefinition,
+			row.MappingType, row.FormulaExpression, row.FormulaLanguage)
+	}
+	var ids []int64
+	_, err := x.query(&ids, "INSERT INTO schema_mappings (schema_id, target_schema_id, field_path, mapping_definition, "+
+		"mapping_type, formula_expression, formula_language, created_at, updated_at) VALUES "+strings.Join(values, ", ")+" RETURNING id", args...)
+	if err != nil {
+		return fmt.Errorf("insert %d mappings: %w", len(mappings), err)
+	}
+	// Ids are given in the order of the values; the order of RETURNING is not promised.
+	slices.Sort(ids)
+	for i, id := range ids {
+		x.mine.mappings[id] = rows[i].fingerprint()
+	}
+	return nil
+}

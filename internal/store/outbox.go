@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/schemacast/schemacast/internal/broadcast"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// Take implements broadcast.Outbox. What is due is found by comparing counters of
+// streams, never by an id that grows: ids become visible in another order than the
+// one in which they were given.
+func (s *Store) Take(ctx context.Context, owner string, ttl time.Duration, limit int) ([]schema.Event, error) {
+	var events []schema.Event
+	err := s.transact(ctx, func(t *tx) error {
+		var ids []int64
+		now := s.dialect.now
+		_, err := t.query(&ids, "UPDATE schemacast_streams SET lease_owner = ?, lease_until_ms = "+now+" + ? WHERE schema_id IN ("+
+			"SELECT schema_id FROM schemacast_streams WHERE sent_seq < last_seq AND due_ms <= "+now+
+			" AND (lease_owner = '' OR lease_owner = ? OR lease_until_ms < "+now+") ORDER BY due_ms LIMIT ?"+s.dialect.skipLocked+") RETURNING schema_id",
+			owner, ttl.Milliseconds(), owner, limit)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		var rows []eventRow
+		_, err = t.query(&rows, "SELECT e.id, e.schema_id, e.seq, e.tenant_id, e.run_id, e.requested_by, e.kind, e.payload, e.occurred_ms "+
+			"FROM schemacast_events e JOIN schemacast_streams s ON s.schema_id = e.schema_id "+
+			"WHERE s.schema_id IN ? AND e.seq > s.sent_seq ORDER BY e.schema_id, e.seq", ids)
+		if err != nil {
+			return err
+		}
+		events, err = domainEvents(rows)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take events from the outbox: %w", err)
+	}
+	return events, nil
+}
+
+// Settle implements broadcast.Outbox.
+func (s *Store) Settle(ctx context.Context, owner string, deliveries []broadcast.Delivery) error {
+	if len(deliveries) == 0 {
+		return nil
+	}
+	upTo := make(map[int64]int64)
+	for _, d := range deliveries {
+		upTo[d.SchemaID] = max(upTo[d.SchemaID], d.Seq)
+	}
+	err := s.transact(ctx, func(t *tx) error {
+		if err := t.markSent(owner, deliveries); err != nil {
+			return err
+		}
+		values, args := valueList(upTo)
+		_, err := t.exec("UPDATE schemacast_streams SET sent_seq = v.column2, lease_owner = CASE WHEN last_seq = v.column2 THEN '' ELSE lease_owner END "+
+			"FROM (VALUES "+values+") AS v WHERE schema_id = v.column1 AND sent_seq < v.column2 AND lease_owner = ?", append(args, owner)...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("settle %d deliveries: %w", len(deliveries), err)
+	}
+	return nil
+}
+
+// markSent changes nothing in streams that somebody else holds by now: they are
+// sent again.
+func (t *tx) markSent(owner string, deliveries []broadcast.Delivery) error {
+	var values []string
+	var args []any
+	for _, d := range deliveries {
+		values = append(values, "(CAST(? AS bigint), CAST(? AS bigint), CAST(? AS varchar(255)))")
+		args = append(args, d.SchemaID, d.Seq, clip(d.Dropped, maxVarchar))
+	}
+	_, err := t.exec("UPDATE schemacast_events SET sent_ms = "+t.store.dialect.now+", dropped = v.column3 "+
+		"FROM (VALUES "+strings.Join(values, ", ")+") AS v, schemacast_streams s WHERE schemacast_events.schema_id = v.column1 AND seq = v.column2 AND sent_ms IS NULL "+
+		"AND s.schema_id = v.column1 AND s.lease_owner = ?", append(args, owner)...)
+	return err
+}
+
+// Defer implements broadcast.Outbox.
+func (s *Store) Defer(ctx context.Context, owner string, schemaIDs []int64, delay time.Duration) error {
+	if len(schemaIDs) == 0 {
+		return nil
+	}
+	err := s.transact(ctx, func(t *tx) error {
+		_, err := t.exec("UPDATE schemacast_streams SET lease_owner = '', due_ms = "+s.dialect.now+" + ? WHERE schema_id IN ? AND lease_owner = ?",
+			delay.Milliseconds(), schemaIDs, owner)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("give %d streams back: %w", len(schemaIDs), err)
+	}
+	return nil
+}
+
+// eventRow is an event that is not sent yet.
+type eventRow struct {
+	ID          string
+	SchemaID    int64
+	Seq         int64
+	TenantID    string
+	RunID       string
+	RequestedBy string
+	Kind        string
+	Payload     string
+	OccurredMs  int64
+}
+
+func domainEvents(rows []eventRow) ([]schema.Event, error) {
+	events := make([]schema.Event, len(rows))
+	for i, r := range rows {
+		events[i] = schema.Event{
+			ID: r.ID, SchemaID: r.SchemaID, TenantID: r.TenantID, RunID: r.RunID, RequestedBy: r.RequestedBy,
+			Seq: r.Seq, Kind: schema.EventKind(r.Kind), OccurredAt: time.UnixMilli(r.OccurredMs).UTC(),
+		}
+		if err := decodeEvent(r.Payload, &events[i]); err != nil {
+			return nil, fmt.Errorf("event %s is damaged: %w", r.ID, err)
+		}
+	}
+	return events, nil
+}
+
+func valueList(pairs map[int64]int64) (string, []any) {
+	var values []string
+	var args []any
+	for a, b := range pairs {
+		values = append(values, "(CAST(? AS bigint), CAST(? AS bigint))")
+		args = append(args, a, b)
+	}
+	return strings.Join(values, ", "), args
+}

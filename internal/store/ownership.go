@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/schemacast/schemacast/internal/run"
+)
+
+// Beat implements run.Claims.
+func (s *Store) Beat(ctx context.Context, c *run.Claim) error {
+	var cancelledBy string
+	err := s.transact(ctx, func(t *tx) error {
+		n, err := t.query(&cancelledBy, "UPDATE schemacast_runs SET heartbeat_ms = "+s.dialect.now+
+			" WHERE id = ? AND fence = ? AND state = 'running' RETURNING cancelled_by", c.RunID, c.Fence)
+		if err == nil && n == 0 {
+			return run.ErrClaimLost
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, run.ErrClaimLost):
+		return err
+	case err != nil:
+		return fmt.Errorf("beat for run %s: %w", c.RunID, err)
+	case cancelledBy != "":
+		return &run.CancelledError{By: cancelledBy}
+	}
+	return nil
+}
+
+// Retry implements run.Claims.
+func (s *Store) Retry(ctx context.Context, c *run.Claim, f run.Failure, keepAttempt bool) error {
+	return s.giveBack(ctx, c, attemptRetry, f, keepAttempt)
+}
+
+// Release implements run.Claims.
+func (s *Store) Release(ctx context.Context, c *run.Claim) error {
+	return s.giveBack(ctx, c, attemptReleased, run.Failure{}, true)
+}
+
+// giveBack ends the attempt and leaves the run open, owned by nobody.
+func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f run.Failure, keepAttempt bool) error {
+	used := 0
+	if keepAttempt {
+		used = 1
+	}
+	err := s.transact(ctx, func(t *tx) error {
+		row, err := t.owned(c)
+		if err != nil {
+			return err
+		}
+		err = t.execOne("give run "+c.RunID+" back", "UPDATE schemacast_runs SET state = 'requested', owner = '', heartbeat_ms = 0, attempts = attempts - ?, "+
+			"error_code = ?, error_text = ? WHERE id = ?", used, string(f.Code), f.Text, c.RunID)
+		if err != nil {
+			return err
+		}
+		return t.endAttempt(row, outcome, f)
+	})
+	if err != nil && !errors.Is(err, run.ErrClaimLost) {
+		return fmt.Errorf("give run %s back: %w", c.RunID, err)
+	}
+	return err
+}
+
+// Cancel asks for the end of a schema's open run. A run that nobody owns ends at
+// once; the owner of a running one sees the wish at its next heartbeat. False when
+// there is no open run.
+func (s *Store) Cancel(ctx context.Context, schemaID int64, by string) (bool, error) {
+	found := false
+	err := s.transact(ctx, func(t *tx) error {
+		var row runRow
+		n, err := t.query(&row, "UPDATE schemacast_runs SET cancelled_by = ? WHERE active_schema_id = ? RETURNING "+runColumns, by, schemaID)
+		found = n == 1
+		if err != nil || !found || row.State != stateRequested {
+			return err
+		}
+		f := run.Failure{Code: run.CodeCancelled, Text: "cancelled by " + by}
+		if err := t.endRun(&row, ending{state: stateFailed, outcome: string(f.Code), failure: f}); err != nil {
+			return err
+		}
+		if err := t.markFailed(schemaID, f); err != nil {
+			return err
+		}
+		return t.emitFailed(&row, f)
+	})
+	if err != nil {
+		return false, fmt.Errorf("cancel the run of schema %d: %w", schemaID, err)
+	}
+	return found, nil
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// Checkpoint implements run.Results.
+func (s *Store) Checkpoint(ctx context.Context, c *run.Claim, checkpoint []byte, usage analysis.Usage) error {
+	err := s.transact(ctx, func(t *tx) error {
+		n, err := t.exec("UPDATE schemacast_runs SET checkpoint = ?, calls = calls + ?, cached_calls = cached_calls + ?, prompt_tokens = prompt_tokens + ?, "+
+			"completion_tokens = completion_tokens + ?, tokens_estimated = tokens_estimated OR ?, heartbeat_ms = "+s.dialect.now+
+			" WHERE id = ? AND fence = ? AND state = 'running'",
+			checkpoint, usage.Calls, usage.CachedCalls, usage.PromptTokens, usage.CompletionTokens, usage.Estimated, c.RunID, c.Fence)
+		if err == nil && n == 0 {
+			return run.ErrClaimLost
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, run.ErrClaimLost) {
+		return fmt.Errorf("checkpoint run %s: %w", c.RunID, err)
+	}
+	return err
+}
+
+// Progress implements run.Results.
+func (s *Store) Progress(ctx context.Context, c *run.Claim, p schema.Progress) error {
+	err := s.transact(ctx, func(t *tx) error {
+		row, err := t.owned(c)
+		if err != nil {
+			return err
+		}
+		return t.emit(row, schema.Event{Kind: schema.EventProgress, Progress: &p})
+	})
+	if err != nil && !errors.Is(err, run.ErrClaimLost) {
+		return fmt.Errorf("record progress of run %s: %w", c.RunID, err)
+	}
+	return err
+}
+
+// Fail implements run.Results. Failing the same claim again is a success that
+// changes nothing.
+func (s *Store) Fail(ctx context.Context, c *run.Claim, f run.Failure) error {
+	err := s.transact(ctx, func(t *tx) error {
+		row, err := t.runOf(c)
+		if err != nil {
+			return err
+		}
+		if row.State == stateFailed {
+			return nil
+		}
+		if row.State != stateRunning {
+			return run.ErrClaimLost
+		}
+		return t.fail(row, f)
+	})
+	if err != nil && !errors.Is(err, run.ErrClaimLost) {
+		return fmt.Errorf("fail run %s: %w", c.RunID, err)
+	}
+	return err
+}
+
+// fail ends a run that its caller owns without a result.
+func (t *tx) fail(r *runRow, f run.Failure) error {
+	f.Text = clip(f.Text, maxErrorText)
+	if err := t.endRun(r, ending{state: stateFailed, outcome: string(f.Code), failure: f}); err != nil {
+		return err
+	}
+	if err := t.markFailed(r.SchemaID, f); err != nil {
+		return err
+	}
+	return t.emitFailed(r, f)
+}
+
+// markFailed writes a failure into the app's row, unless the row is gone or
+// somebody else changed its state. Its status stays what it is.
+func (t *tx) markFailed(schemaID int64, f run.Failure) error {
+	now := t.store.dialect.appNow
+	_, err := t.exec("UPDATE schemas SET ai_analysis_status = 'failed', ai_analysis_error = ?, ai_analyzed_at = "+now+", updated_at = "+now+
+		" WHERE id = ? AND ai_analysis_status IN ('pending', 'processing')", clip(f.Text, maxErrorText), schemaID)
+	if err != nil {
+		return fmt.Errorf("mark schema %d as failed: %w", schemaID, err)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/schemacast/schemacast/internal/run"
+)
+
+// The states of a run.
+const (
+	stateRequested = "requested" // open, owned by nobody
+	stateRunning   = "running"   // open, owned
+	stateCompleted = "completed"
+	stateFailed    = "failed"
+)
+
+// The outcomes of an attempt that are no outcome of its run.
+const (
+	attemptRetry    = "retry"
+	attemptReleased = "released"
+	attemptLost     = "lost"
+)
+
+// runRow is a row of schemacast_runs, without the checkpoint, which can be large.
+type runRow struct {
+	ID            string
+	SchemaID      int64
+	TenantID      string
+	State         string
+	RequestedBy   string
+	Force         bool
+	Fence         int64
+	Owner         string
+	Attempts      int
+	Restarts      int
+	CancelledBy   string
+	ClaimedFields string
+	ClaimedState  string
+	Outcome       string
+	ErrorCode     string
+	ErrorText     string
+	StartedMs     *int64
+}
+
+const runColumns = "id, schema_id, tenant_id, state, requested_by, force, fence, owner, attempts, restarts, cancelled_by, " +
+	"claimed_fields, claimed_state, outcome, error_code, error_text, started_ms"
+
+// owned locks the run of a claim and returns it when the claim is current.
+func (t *tx) owned(c *run.Claim) (*runRow, error) {
+	row, err := t.runOf(c)
+	if err != nil {
+		return nil, err
+	}
+	if row.State != stateRunning {
+		return nil, run.ErrClaimLost
+	}
+	return row, nil
+}
+
+// runOf locks the run of a claim whatever its state, as long as nobody claimed it
+// later.
+func (t *tx) runOf(c *run.Claim) (*runRow, error) {
+	var row runRow
+	n, err := t.query(&row, "SELECT "+runColumns+" FROM schemacast_runs WHERE id = ?"+t.store.dialect.forUpdate, c.RunID)
+	if err != nil {
+		return nil, fmt.Errorf("read run %s: %w", c.RunID, err)
+	}
+	if n == 0 || row.Fence != c.Fence {
+		return nil, run.ErrClaimLost
+	}
+	return &row, nil
+}
+
+// ending is how a run ends.
+type ending struct {
+	state    string
+	outcome  string
+	failure  run.Failure
+	entityID *int64
+}
+
+// endRun closes a run and its attempt. The checkpoint goes: it was kept for another
+// attempt only, and it may hold data of the tenant.
+func (t *tx) endRun(r *runRow, e ending) error {
+	now := t.store.dialect.now
+	err := t.execOne("end run "+r.ID, "UPDATE schemacast_runs SET state = ?, outcome = ?, error_code = ?, error_text = ?, entity_id = ?, "+
+		"active_schema_id = NULL, owner = '', checkpoint = NULL, ended_ms = "+now+" WHERE id = ?",
+		e.state, e.outcome, string(e.failure.Code), e.failure.Text, e.entityID, r.ID)
+	if err != nil {
+		return err
+	}
+	return t.endAttempt(r, e.outcome, e.failure)
+}
+
+func (t *tx) endAttempt(r *runRow, outcome string, f run.Failure) error {
+	_, err := t.exec("UPDATE schemacast_attempts SET ended_ms = "+t.store.dialect.now+
+		", outcome = ?, error_code = ?, error_text = ? WHERE run_id = ? AND fence = ? AND ended_ms IS NULL",
+		outcome, string(f.Code), f.Text, r.ID, r.Fence)
+	if err != nil {
+		return fmt.Errorf("record the attempt of run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// digest identifies a text.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+// ignoreNoRow turns "no such row" into a nil row.
+func ignoreNoRow[T any](row *T, err error) (*T, error) {
+	if errors.Is(err, errNoRow) {
+		return nil, nil
+	}
+	return row, err
+}

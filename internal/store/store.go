@@ -1,0 +1,154 @@
+// Package store keeps everything durable: the app's own tables, which it reads and
+// writes as the app expects them, and the tables of Schemacast (prefix
+// schemacast_), which hold runs, their attempts, the outbox of events and the cache
+// of answers.
+//
+// Every change of state and the event that tells of it are one transaction. All
+// times that decide anything are the database's clock. PostgreSQL is the production
+// database; SQLite serves the embedded mode and takes one writer at a time.
+//
+// gorm and the rows do not leave this package: it speaks the vocabulary of package
+// schema and implements the ports run.Store, analysis.Catalog, broadcast.Outbox and
+// the answer cache of package llm.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/glebarez/sqlite"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/broadcast"
+	"github.com/schemacast/schemacast/internal/run"
+)
+
+var (
+	_ run.Store        = (*Store)(nil)
+	_ analysis.Catalog = (*Store)(nil)
+	_ broadcast.Outbox = (*Store)(nil)
+)
+
+// Config says which database to use and how.
+type Config struct {
+	// Dialect is "pgsql" or "sqlite".
+	Dialect string
+	// DSN is a PostgreSQL URL or keyword string, or the path of an SQLite file.
+	DSN string
+	// MaxConns bounds the pool. Defaults to 20; SQLite uses at most 8.
+	MaxConns int
+	// StaleAfter is how long an owner may miss heartbeats before its claim may be
+	// taken. Defaults to 30 s, six heartbeats.
+	StaleAfter time.Duration
+	// MaxAttempts is the budget of a run. Defaults to 6.
+	MaxAttempts int
+	// MaxRestarts is how often a run starts again because the fields of its schema
+	// changed under it. Defaults to 3.
+	MaxRestarts int
+	// RelayOwner gets the lease of a stream when an event is written, so that the
+	// relay of the same process sends it at once. Empty in processes without a relay.
+	RelayOwner string
+	// RelayLease is how long that lease lasts. Defaults to 10 s.
+	RelayLease time.Duration
+	// Nudge is called after a commit that wrote an event. It must not block.
+	Nudge func(schemaID int64)
+}
+
+// Store is safe for concurrent use.
+type Store struct {
+	db      *gorm.DB
+	dialect dialect
+	cfg     Config
+}
+
+// Open connects to the database. It does not look at the tables: see CheckTables.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	d, err := dialectOf(cfg.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	cfg = withDefaults(cfg)
+	db, err := gorm.Open(dialectorOf(d, cfg.DSN), &gorm.Config{
+		Logger:                 logger.Discard,
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the %s database: %w", d.name, withoutSecrets(err))
+	}
+	s := &Store{db: db, dialect: d, cfg: cfg}
+	if err := s.configurePool(); err != nil {
+		return nil, err
+	}
+	if err := s.Ping(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("reach the %s database: %w; check DB_URL, or DB_HOST, DB_PORT, DB_DATABASE, DB_USERNAME and DB_PASSWORD",
+			d.name, withoutSecrets(err)), s.Close())
+	}
+	return s, nil
+}
+
+// Close waits for running queries and closes the connections.
+func (s *Store) Close() error {
+	db, err := s.db.DB()
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	db, err := s.db.DB()
+	if err != nil {
+		return err
+	}
+	return db.PingContext(ctx)
+}
+
+func withDefaults(cfg Config) Config {
+	setDefault(&cfg.MaxConns, 20)
+	setDefault(&cfg.StaleAfter, 30*time.Second)
+	setDefault(&cfg.MaxAttempts, 6)
+	setDefault(&cfg.MaxRestarts, 3)
+	setDefault(&cfg.RelayLease, 10*time.Second)
+	if cfg.Nudge == nil {
+		cfg.Nudge = func(int64) {}
+	}
+	return cfg
+}
+
+func setDefault[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
+
+func dialectorOf(d dialect, dsn string) gorm.Dialector {
+	if d.name == SQLite {
+		// Transactions take the write lock when they begin: one that reads first and
+		// writes later would fail instead of waiting for its turn.
+		return sqlite.Open(dsn + "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)")
+	}
+	return postgres.Open(dsn)
+}
+
+func (s *Store) configurePool() error {
+	db, err := s.db.DB()
+	if err != nil {
+		return err
+	}
+	conns := s.cfg.MaxConns
+	if s.dialect.name == SQLite {
+		conns = min(conns, 8)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return nil
+}
