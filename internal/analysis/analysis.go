@@ -21,7 +21,8 @@ type Request struct {
 	// none. A checkpoint made for other fields, or that can not be read, is ignored.
 	Checkpoint []byte
 	// Save stores a checkpoint. It is called with the raw answer before the answer is
-	// interpreted; its error ends the analysis. Mandatory.
+	// interpreted, and with what that one answer cost; each checkpoint replaces the
+	// one before. Its error ends the analysis. Mandatory.
 	Save func(ctx context.Context, checkpoint []byte, usage Usage) error
 	// Progress tells how far the analysis is. Mandatory; it must not block.
 	Progress func(stage string, done, total int)
@@ -30,7 +31,9 @@ type Request struct {
 // Result is the outcome of an analysis.
 type Result struct {
 	Recommendation Recommendation
-	Usage          Usage
+	// Usage is what this attempt cost: an answer that came from the checkpoint is a
+	// cached call.
+	Usage Usage
 	// Seen holds the ids of the tenant's entities that the decision took into
 	// account. A commit compares them with those that exist by then.
 	Seen map[int64]bool

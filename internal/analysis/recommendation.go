@@ -38,9 +38,35 @@ type Recommendation struct {
 type Unmapped struct {
 	Source string // empty when it is the target that lacks a source
 	Target string // empty when nothing was proposed
-	Code   string // no_target, unknown_field, type_mismatch, formula_failed, target_taken, required_missing
+	Code   string // one of the Code constants
 	Detail string // one short sentence without sample values
 }
+
+// The codes of Unmapped and Failure.
+const (
+	CodeNoTarget        = "no_target"        // nothing in the entity fits, or the engine left it out
+	CodeUnknownField    = "unknown_field"    // the proposal names a field that does not exist
+	CodeTypeMismatch    = "type_mismatch"    // the value can not become what the target holds
+	CodeFormulaFailed   = "formula_failed"   // the formula was refused, or failed on the sample rows
+	CodeTargetTaken     = "target_taken"     // a surer mapping fills the target
+	CodeRequiredMissing = "required_missing" // a required target that nothing fills
+)
+
+// The codes of Recommendation.Review.
+const (
+	ReviewNearDuplicate    = "near_duplicate"   // the new entity looks like one that exists
+	ReviewAmbiguousEntity  = "ambiguous_entity" // another decision was nearly as good
+	ReviewEntityAppeared   = "entity_appeared"  // decided again at commit, onto an entity made meanwhile
+	ReviewFallbackOffline  = "fallback_offline" // the model failed, the offline engine decided
+	ReviewRepairFailed     = "repair_failed"    // the model could not mend what failed verification
+	ReviewRequiredMissing  = "required_missing" // a required field of the entity stays empty
+	ReviewTruncatedFields  = "truncated_fields" // fields were left out that can not be mapped
+	ReviewNothingMapped    = "nothing_mapped"   // no field has a mapping
+	ReviewMappingConstant  = "constant"         // of a mapping: the value comes from no field
+	ReviewMappingUnchecked = "not_executed"     // of a mapping: no sample row had a value to run on
+	ReviewMappingSame      = "same_result"      // of a mapping: every sample row gave the same value, though the sources differ
+	ReviewMappingDoubtful  = "low_confidence"   // of a mapping: the evidence is thin
+)
 
 // NeedsReview says whether anything in the recommendation is doubtful.
 func (r Recommendation) NeedsReview() bool {

@@ -1,0 +1,56 @@
+package analysis
+
+import "fmt"
+
+// Fallback says what an analysis does when the model fails.
+type Fallback string
+
+// The fallbacks.
+const (
+	// FallbackNone returns the model's error, so that the run waits.
+	FallbackNone Fallback = ""
+	// FallbackOffline lets the offline engine decide, and the result say so.
+	FallbackOffline Fallback = "offline"
+)
+
+// Config tunes an Analyzer.
+type Config struct {
+	// RawSamples says whose sample values go into questions. Only the owner of the
+	// data may decide that. Defaults to nobody's: the model sees the shapes of values.
+	RawSamples func(tenantID string) bool
+	// Fallback defaults to FallbackNone.
+	Fallback Fallback
+	// CreateBelow is the absolute score of the best entity under which the offline
+	// engine creates a new one. Defaults to 0.45.
+	CreateBelow float64
+	// CachedFields bounds the memory of the indexes that are kept between analyses,
+	// in entity fields over all tenants, about 350 bytes each. A tenant beyond it is
+	// indexed for every analysis. Defaults to 250,000.
+	CachedFields int
+}
+
+const (
+	defaultCreateBelow  = 0.45
+	defaultCachedFields = 250_000
+)
+
+func (c Config) withDefaults() (Config, error) {
+	if c.CreateBelow == 0 {
+		c.CreateBelow = defaultCreateBelow
+	}
+	if c.RawSamples == nil {
+		c.RawSamples = func(string) bool { return false }
+	}
+	if c.CachedFields == 0 {
+		c.CachedFields = defaultCachedFields
+	}
+	switch {
+	case c.CreateBelow < 0 || c.CreateBelow > 1:
+		return c, fmt.Errorf("analysis: CreateBelow is %g; set it between 0 and 1", c.CreateBelow)
+	case c.CachedFields < 0:
+		return c, fmt.Errorf("analysis: CachedFields is %d; set it to 0 for the default or above", c.CachedFields)
+	case c.Fallback != FallbackNone && c.Fallback != FallbackOffline:
+		return c, fmt.Errorf("analysis: Fallback is %q; set it to %q or leave it empty", c.Fallback, FallbackOffline)
+	}
+	return c, nil
+}

@@ -1,0 +1,79 @@
+package analysis
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/schemacast/schemacast/internal/analysis/match"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// entities are the canonical entities of one tenant, indexed. They are shared
+// between analyses and never changed.
+type entities struct {
+	tenantID string
+	list     []schema.Entity // those that can be mapped to, without their raw columns
+	index    *match.Index
+	position map[int64]int // id -> index into list
+	seen     map[int64]bool
+	names    map[string]bool // nameKey of every entity, for names of new ones
+}
+
+// newEntities indexes the entities that can be mapped to. One bad row must not
+// block its tenant, so an entity without a name or a usable field is left out.
+func newEntities(tenantID string, all []schema.Entity) *entities {
+	e := &entities{
+		tenantID: tenantID,
+		position: make(map[int64]int, len(all)),
+		seen:     make(map[int64]bool, len(all)),
+		names:    make(map[string]bool, len(all)),
+	}
+	for _, entity := range all {
+		e.seen[entity.ID] = true
+		e.names[nameKey(entity.Name)] = true
+		entity.RawFields = nil // megabytes that the index would keep alive
+		entity.Fields = usableFields(entity.Fields)
+		if !storable(entity.Name) || len(entity.Fields) == 0 {
+			continue
+		}
+		e.position[entity.ID] = len(e.list)
+		e.list = append(e.list, entity)
+	}
+	e.index = match.NewIndex(e.list)
+	return e
+}
+
+// usableFields are the fields that a mapping can name; most lists are returned as
+// they are.
+func usableFields(fields []schema.Field) []schema.Field {
+	seen := make(map[string]bool, len(fields))
+	for i, f := range fields {
+		if !storable(f.Name) || seen[f.Name] {
+			kept := append([]schema.Field(nil), fields[:i]...)
+			for _, f := range fields[i:] {
+				if storable(f.Name) && !seen[f.Name] {
+					seen[f.Name] = true
+					kept = append(kept, f)
+				}
+			}
+			return kept
+		}
+		seen[f.Name] = true
+	}
+	return fields
+}
+
+// entitiesOf returns the indexed entities of the tenant of s, from the cache when
+// nothing changed.
+func (a *Analyzer) entitiesOf(ctx context.Context, s schema.Schema) (*entities, error) {
+	all, err := a.catalog.Entities(ctx, s.TenantID)
+	if err != nil {
+		return nil, fmt.Errorf("read the entities to match with: %w", err)
+	}
+	for _, entity := range all {
+		if entity.TenantID != s.TenantID {
+			return nil, fmt.Errorf("read the entities to match with: the catalog returned entity %d of another tenant; nothing was analysed", entity.ID)
+		}
+	}
+	return a.cache.get(s.TenantID, all), nil
+}

@@ -1,0 +1,205 @@
+package analysis
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/schemacast/schemacast/internal/analysis/formula"
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+func named(names ...string) []schema.Field {
+	fields := make([]schema.Field, len(names))
+	for i, name := range names {
+		fields[i] = schema.Field{Name: name, Type: "string"}
+	}
+	return fields
+}
+
+func TestEntityName(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		schema string
+		fields []schema.Field
+		want   string
+	}{
+		{"crm_contacts_export_2024.csv", nil, "CrmContact"},
+		{"data/orders.csv.gz", nil, "Order"},
+		{`C:\exports\Invoices.XML`, nil, "Invoice"},
+		{"unknown_schema", named("customer_id", "customer_name", "since"), "Customer"},
+		{"", named("customer_id", "customer_name", "since", "city"), "Customer"},
+		{"", named("order_id", "total", "placed"), "Order"},
+		{"", named("temperature", "humidity", "value"), "TemperatureHumidity"},
+		{"", named("data", "value", "id"), "Shape0C0D691B"},
+		{"entity", named("data_1", "data_2", "data_3"), "Shape0C0D691B"},
+		{"訂單", nil, "訂單"},
+		{strings.Repeat("x", 500), nil, "X" + strings.Repeat("x", 62)},
+	}
+	for _, tt := range tests {
+		s := schema.Schema{Name: tt.schema, Hash: "0c0d691b37128b1c"}
+		if got := entityName(s, tt.fields); got != tt.want {
+			t.Errorf("schema %q with %d fields is named %q, want %q", tt.schema, len(tt.fields), got, tt.want)
+		}
+	}
+}
+
+func TestSourceName(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ proposed, name, entity, want string }{
+		{"CRM Contacts", "old", "Customer", "crm_contacts"},
+		{"", "crmContacts-2024.csv", "Customer", "crm_contacts_2024_csv"},
+		{"", "unknown_schema", "KeyAccount", "key_account_source_0c0d691b"},
+		{"\x00\u202e", "", "顧客", "顧客_source_0c0d691b"},
+		{"customer_source_0c0d691b", "", "Customer", "customer_source_0c0d691b"},
+		{strings.Repeat("ab_", 200), "", "Customer", strings.Repeat("ab_", 84) + "ab"},
+	}
+	for _, tt := range tests {
+		s := schema.Schema{Name: tt.name, Hash: "0c0d691b37128b1c"}
+		if got := sourceName(s, tt.proposed, tt.entity); got != tt.want {
+			t.Errorf("sourceName(%q, %q) is %q, want %q", tt.name, tt.proposed, got, tt.want)
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ text, want string }{
+		{"  two\twords\n", "two words"},
+		{"a\x00b\u202ec\u200bd\xff", "abcd"},
+		{strings.Repeat("é", 12), strings.Repeat("é", 10)},
+		{"", ""},
+	}
+	for _, tt := range tests {
+		if got := plain(tt.text, 10); got != tt.want {
+			t.Errorf("plain(%q) is %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestProject(t *testing.T) {
+	t.Parallel()
+	row := `{"a":1,"b":{"c":2,"d":{"e":3},"x":9},"b.c":4,"list":[{"k":5}],"n":null,"o.p":{"q":6}}`
+	tests := []struct {
+		names []string
+		want  string
+	}{
+		{[]string{"a"}, `{"a":1}`},
+		{[]string{"b.d.e"}, `{"b":{"d":{"e":3}}}`},
+		{[]string{"b.c"}, `{"b":{"c":2},"b.c":4}`},
+		{[]string{"b", "b.d.e"}, `{"b":{"c":2,"d":{"e":3},"x":9}}`},
+		{[]string{"b.d.e", "b"}, `{"b":{"c":2,"d":{"e":3},"x":9}}`},
+		{[]string{"list.k"}, `{"list":[{"k":5}]}`},
+		{[]string{"o.p.q"}, `{"o.p":{"q":6}}`},
+		{[]string{"n", "missing", "missing.too", "."}, `{"n":null}`},
+		{nil, `{}`},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.names, ","), func(t *testing.T) {
+			t.Parallel()
+			r := newRows([]json.RawMessage{json.RawMessage(row), json.RawMessage(`[1]`), json.RawMessage(`{"broken`)})
+			got := r.project(tt.names)
+			if len(got) != 1 || string(got[0]) != tt.want {
+				t.Errorf("projected %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestConfidence guards the formula: more evidence never means less confidence, and
+// nobody passes for sure.
+func TestConfidence(t *testing.T) {
+	t.Parallel()
+	src, err := newSource(schema.Schema{Fields: named("email", "colour"), RawSamples: json.RawMessage(`{"email":"a@b.example"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := newEntities("", []schema.Entity{{ID: 1, Name: "Customer", Fields: named("email", "shade")}})
+	dst := known.existing(0, 1, src)
+	all, none := formula.Report{Rows: 4, Produced: 4}, formula.Report{Rows: 4}
+	tests := []struct {
+		name   string
+		item   item
+		target int
+		report formula.Report
+		want   float64
+	}{
+		{"model, all agrees", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, all, 0.99},
+		{"model unsure", item{sources: []int{0}, engine: schema.EngineLLM, band: BandLow}, 0, all, 0.83},
+		{"model, no rows", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, formula.Report{}, 0.9},
+		{"model, no row gave a value", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, none, 0.8},
+		{"model against the matcher", item{sources: []int{1}, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.55},
+		{"constant", item{op: schema.OpConstant, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.45},
+		{"matcher, all agrees", item{sources: []int{0}, engine: schema.EngineOffline}, 0, all, 0.75},
+		{"matcher, a weak pair", item{sources: []int{1}, engine: schema.EngineOffline}, 1, all, 0.3},
+	}
+	for _, tt := range tests {
+		if got := confidence(src, dst, tt.item, tt.target, tt.report); got != tt.want {
+			t.Errorf("%s: confidence is %g, want %g", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	c := newCache(10)
+	of := func(n int) []schema.Entity {
+		return []schema.Entity{{ID: int64(n), Name: "E", Fields: named("a", "b", "c", "d")}}
+	}
+	first := c.get("t1", of(1))
+	if c.get("t1", of(1)) != first {
+		t.Error("the same entities were indexed twice")
+	}
+	if c.get("t1", of(2)) == first {
+		t.Error("other entities of the tenant got the old index")
+	}
+	for i := range 20 {
+		c.get(fmt.Sprint("other", i), of(3))
+	}
+	if c.fields > 10 || len(c.tenants) != 2 || c.recent.Len() != 2 {
+		t.Errorf("%d fields of %d tenants are kept, want at most 10", c.fields, len(c.tenants))
+	}
+	big := []schema.Entity{{ID: 1, Name: "Big", Fields: named(strings.Split(strings.Repeat("x ", 11), " ")...)}}
+	if c.get("big", big) == nil || c.tenants["big"] != nil {
+		t.Error("a tenant beyond the limit was kept")
+	}
+	if diff := cmp.Diff(map[int64]bool{3: true}, c.get("other19", of(3)).seen); diff != "" {
+		t.Errorf("entities of another tenant (-want +got):\n%s", diff)
+	}
+}
+
+func TestDigestTellsEntitiesApart(t *testing.T) {
+	t.Parallel()
+	c := newCache(10)
+	base := func() []schema.Entity {
+		return []schema.Entity{{ID: 1, Name: "E", Fields: named("ab", "c")}, {ID: 2, Name: "F", Fields: named("d")}}
+	}
+	want, _ := c.digest(base())
+	for name, change := range map[string]func(e []schema.Entity) []schema.Entity{
+		"id":   func(e []schema.Entity) []schema.Entity { e[0].ID = 9; return e },
+		"name": func(e []schema.Entity) []schema.Entity { e[0].Name = "G"; return e },
+		"field": func(e []schema.Entity) []schema.Entity {
+			e[0].Fields[0].Name, e[0].Fields[1].Name = "a", "bc"
+			return e
+		},
+		"type":        func(e []schema.Entity) []schema.Entity { e[0].Fields[0].Type = "date"; return e },
+		"required":    func(e []schema.Entity) []schema.Entity { e[0].Fields[0].Required = true; return e },
+		"description": func(e []schema.Entity) []schema.Entity { e[0].Fields[0].Description = "x"; return e },
+		"moved field": func(e []schema.Entity) []schema.Entity {
+			e[0].Fields = named("ab")
+			e[1].Fields = named("c", "d")
+			return e
+		},
+		"gone": func(e []schema.Entity) []schema.Entity { return e[:1] },
+	} {
+		if got, _ := c.digest(change(base())); got == want {
+			t.Errorf("%s changed and the digest did not", name)
+		}
+	}
+	if again, fields := c.digest(base()); again != want || fields != 3 {
+		t.Error("the digest of the same entities differs")
+	}
+}
