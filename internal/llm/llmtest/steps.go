@@ -1,0 +1,269 @@
+package llmtest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Step answers one request.
+type Step struct {
+	name  string
+	reply func(c *call)
+}
+
+// String returns the name of the step, for the names of subtests.
+func (s Step) String() string { return s.name }
+
+// call is a request that a step answers.
+type call struct {
+	w        http.ResponseWriter
+	r        *http.Request
+	request  Request
+	released <-chan struct{}
+}
+
+// Good answers well: the entity with most equal names if it covers half of the
+// source, else a new one; every mapping direct. To a repair it answers with direct
+// mappings of equal names, and leaves the rest unmapped.
+func Good() Step {
+	return Step{"good", func(c *call) { c.answer(encode(goodAnswer(c.request.User))) }}
+}
+
+// Content answers with this text.
+func Content(text string) Step {
+	return Step{"content", func(c *call) { c.answer(text) }}
+}
+
+// Changed answers well, with the answer changed before it is sent.
+func Changed(name string, change func(a *Answer)) Step {
+	return Step{name, func(c *call) {
+		a := goodAnswer(c.request.User)
+		change(&a)
+		c.answer(encode(a))
+	}}
+}
+
+// InventedIDs adds a mapping to a target, one from a source, and an unmapped field
+// that are not in the question.
+func InventedIDs() Step {
+	return Changed("invented ids", func(a *Answer) {
+		a.Mappings = append(a.Mappings, direct("s1", "t9999"), direct("s9999", "t1"))
+		a.Unmapped = append(a.Unmapped, "s8888")
+	})
+}
+
+// InventedEntity decides for an entity that is not in the question.
+func InventedEntity() Step {
+	return Changed("invented entity", func(a *Answer) { a.Decision, a.Entity = "map_to_existing", "e9999" })
+}
+
+// DuplicateTargets maps two sources to the target of the first mapping.
+func DuplicateTargets() Step {
+	return Changed("duplicate targets", func(a *Answer) {
+		if len(a.Mappings) > 1 {
+			a.Mappings[1].Target = a.Mappings[0].Target
+		}
+	})
+}
+
+// BadFormula answers the first mapping with a formula that does not compile.
+func BadFormula() Step {
+	return Changed("bad formula", func(a *Answer) {
+		if len(a.Mappings) > 0 {
+			a.Mappings[0].Op = "formula"
+			a.Mappings[0].Args = []Argument{{Name: "formula", Value: "$substring(("}}
+		}
+	})
+}
+
+// Fenced wraps a good answer into thoughts, prose and a code fence, after a byte
+// order mark.
+func Fenced() Step {
+	return Step{"fenced", func(c *call) {
+		c.answer("\ufeff<think>maybe {\"decision\": 1}</think>Sure!\n```json\n" + encode(goodAnswer(c.request.User)) + "\n```\nDone.")
+	}}
+}
+
+// Truncated cuts a good answer off at the limit of tokens.
+func Truncated() Step {
+	return Step{"truncated", func(c *call) {
+		text := encode(goodAnswer(c.request.User))
+		c.complete(text[:len(text)/2], "length", nil)
+	}}
+}
+
+// Empty answers with an empty text.
+func Empty() Step { return Step{"empty", func(c *call) { c.complete("", "stop", nil) }} }
+
+// Refusal refuses as OpenAI's models do.
+func Refusal() Step {
+	return Step{"refusal", func(c *call) { c.complete("", "stop", "I can not help with that.") }}
+}
+
+// Filtered ends the answer by the content filter.
+func Filtered() Step {
+	return Step{"filtered", func(c *call) { c.complete("", "content_filter", nil) }}
+}
+
+// ZeroChoices answers 200 without a choice.
+func ZeroChoices() Step {
+	return Step{"zero choices", func(c *call) { writeJSON(c.w, http.StatusOK, map[string]any{"choices": []any{}}) }}
+}
+
+// Status answers with a status and a body of any kind, and headers as pairs.
+func Status(status int, body string, headers ...string) Step {
+	return Step{fmt.Sprintf("status %d", status), func(c *call) {
+		c.w.Header().Set("Content-Type", "application/json")
+		for pair := range slices.Chunk(headers, 2) {
+			c.w.Header().Set(pair[0], pair[1])
+		}
+		c.w.WriteHeader(status)
+		_, _ = io.WriteString(c.w, body) // a client that left is the client's business
+	}}
+}
+
+// BadRequest answers 400 in OpenAI's form, with the request in the message: servers
+// do that.
+func BadRequest(code string) Step {
+	return Step{"bad request " + code, func(c *call) {
+		writeError(c.w, http.StatusBadRequest, code, "bad request: "+c.request.User)
+	}}
+}
+
+// Unauthorized answers 401 and repeats the key, as servers do in part.
+func Unauthorized() Step {
+	return Step{"unauthorized", func(c *call) {
+		writeError(c.w, http.StatusUnauthorized, "invalid_api_key", "Incorrect API key provided: "+c.r.Header.Get("Authorization"))
+	}}
+}
+
+// RateLimited answers 429. RetryAfter is the header's value, empty for none.
+func RateLimited(retryAfter string) Step {
+	return Step{"rate limited", func(c *call) {
+		if retryAfter != "" {
+			c.w.Header().Set("Retry-After", retryAfter)
+		}
+		writeError(c.w, http.StatusTooManyRequests, "rate_limit_exceeded", "Rate limit reached.")
+	}}
+}
+
+// Quota answers 429 of the kind that waiting does not cure.
+func Quota() Step {
+	return Step{"quota", func(c *call) {
+		writeError(c.w, http.StatusTooManyRequests, "insufficient_quota", "You exceeded your current quota.")
+	}}
+}
+
+// ServerError answers 500.
+func ServerError() Step {
+	return Step{"server error", func(c *call) {
+		writeError(c.w, http.StatusInternalServerError, "server_error", "The server had an error.")
+	}}
+}
+
+// ErrorInside answers 200 with an error in the body, as OpenRouter does.
+func ErrorInside() Step {
+	return Step{"error inside 200", func(c *call) {
+		writeJSON(c.w, http.StatusOK, map[string]any{"error": map[string]any{"message": "Provider returned error", "code": 502}})
+	}}
+}
+
+// HTML answers 502 as a proxy does.
+func HTML() Step {
+	return Step{"html", func(c *call) {
+		c.w.Header().Set("Content-Type", "text/html")
+		c.w.WriteHeader(http.StatusBadGateway)
+		_, _ = io.WriteString(c.w, "<html><body><h1>502 Bad Gateway</h1></body></html>")
+	}}
+}
+
+// Huge answers 200 with this many bytes.
+func Huge(size int) Step {
+	return Step{"huge", func(c *call) {
+		c.w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(c.w, `{"choices":[{"finish_reason":"stop","message":{"content":"`)
+		chunk := strings.Repeat("x", 64<<10)
+		for sent := 0; sent < size; sent += len(chunk) {
+			if _, err := io.WriteString(c.w, chunk); err != nil {
+				return // the client has had enough
+			}
+		}
+		_, _ = io.WriteString(c.w, `"}}]}`)
+	}}
+}
+
+// Hang answers nothing until the client leaves or the server closes.
+func Hang() Step { return Step{"hang", func(c *call) { c.hang() }} }
+
+// Stall sends headers and half an answer, then hangs.
+func Stall() Step {
+	return Step{"stall", func(c *call) {
+		c.w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(c.w, `{"choices":[`)
+		_ = http.NewResponseController(c.w).Flush() // httptest's writer can flush
+		c.hang()
+	}}
+}
+
+// Reset breaks the connection before anything is answered.
+func Reset() Step { return Step{"reset", func(*call) { panic(http.ErrAbortHandler) }} }
+
+// ResetInside breaks the connection within the answer.
+func ResetInside() Step {
+	return Step{"reset inside", func(c *call) {
+		c.w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(c.w, `{"choices":[`)
+		panic(http.ErrAbortHandler)
+	}}
+}
+
+// WithoutJSONSchema refuses json_schema with a 400 and answers other requests well.
+func WithoutJSONSchema() Step {
+	return Step{"without json_schema", func(c *call) {
+		if c.request.Format == "json_schema" {
+			writeError(c.w, http.StatusBadRequest, "", "This model does not support response format `json_schema`.")
+			return
+		}
+		c.answer(encode(goodAnswer(c.request.User)))
+	}}
+}
+
+// Delayed answers as the step does, after a while, as a model that takes its time.
+func Delayed(d time.Duration, step Step) Step {
+	return Step{step.name + " delayed", func(c *call) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			step.reply(c)
+		case <-c.r.Context().Done():
+		case <-c.released:
+		}
+	}}
+}
+
+func (c *call) hang() {
+	select {
+	case <-c.r.Context().Done():
+	case <-c.released:
+	}
+}
+
+func (c *call) answer(text string) { c.complete(text, "stop", nil) }
+
+// complete writes a chat completion. Tokens are counted as four bytes each.
+func (c *call) complete(text, finish string, refusal any) {
+	prompt, completion := len(c.request.System+c.request.User)/4, len(text)/4
+	writeJSON(c.w, http.StatusOK, map[string]any{
+		"id": "chatcmpl-llmtest", "object": "chat.completion", "created": 1_700_000_000, "model": c.request.Model,
+		"choices": []any{map[string]any{
+			"index": 0, "finish_reason": finish,
+			"message": map[string]any{"role": "assistant", "content": text, "refusal": refusal},
+		}},
+		"usage": map[string]any{"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+	})
+}

@@ -1,0 +1,110 @@
+package llm
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+)
+
+// reply is what counts of a chat completion.
+type reply struct {
+	content string
+	finish  string // stop, length, content_filter, error, ...; empty when the server says nothing
+	refused bool
+	// promptTokens and completionTokens are 0 when the server reports none.
+	promptTokens     int
+	completionTokens int
+}
+
+// completion decodes only what is used, and each part on its own: go-openai's type
+// fails as a whole on one odd field, such as a fractional "created".
+type completion struct {
+	Error   json.RawMessage `json:"error"`
+	Choices []struct {
+		FinishReason json.RawMessage `json:"finish_reason"`
+		Error        json.RawMessage `json:"error"`
+		Message      struct {
+			Content json.RawMessage `json:"content"`
+			Refusal json.RawMessage `json:"refusal"`
+		} `json:"message"`
+	} `json:"choices"`
+	Usage json.RawMessage `json:"usage"`
+}
+
+// parseReply reads the body of a 200. Its errors are *payloadError.
+func parseReply(raw []byte) (*reply, error) {
+	raw = bytes.TrimSpace(raw) // servers keep slow connections alive with blanks
+	if len(raw) == 0 {
+		return nil, &payloadError{reason: "is empty"}
+	}
+	if raw[0] == '<' {
+		return nil, &payloadError{reason: "is HTML instead of JSON, so something else answers at this address"}
+	}
+	var c completion
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return nil, &payloadError{reason: "is no complete chat completion"}
+	}
+	if present(c.Error) {
+		return nil, &payloadError{reason: "has status 200 but an error inside"}
+	}
+	if len(c.Choices) == 0 {
+		return nil, &payloadError{reason: "has no choices"}
+	}
+	choice := c.Choices[0]
+	r := &reply{
+		content: contentText(choice.Message.Content),
+		finish:  stringOf(choice.FinishReason),
+		refused: stringOf(choice.Message.Refusal) != "",
+	}
+	if present(choice.Error) {
+		r.finish = "error"
+	}
+	r.promptTokens, r.completionTokens = tokens(c.Usage)
+	return r, nil
+}
+
+// contentText joins the parts of a content, which is a string or a list of parts.
+func contentText(raw json.RawMessage) string {
+	var parts []struct {
+		Text string `json:"text"`
+	}
+	if json.Unmarshal(raw, &parts) != nil {
+		return stringOf(raw)
+	}
+	var text strings.Builder
+	for _, part := range parts {
+		text.WriteString(part.Text)
+	}
+	return text.String()
+}
+
+// tokens reads the usage. Numbers that can not be are taken as not reported.
+func tokens(raw json.RawMessage) (prompt, completion int) {
+	var usage struct {
+		Prompt     float64 `json:"prompt_tokens"`
+		Completion float64 `json:"completion_tokens"`
+	}
+	if json.Unmarshal(raw, &usage) != nil {
+		return 0, 0
+	}
+	count := func(n float64) int {
+		if n < 0 || n > math.MaxInt32 {
+			return 0
+		}
+		return int(n)
+	}
+	return count(usage.Prompt), count(usage.Completion)
+}
+
+func present(raw json.RawMessage) bool {
+	return len(raw) > 0 && !bytes.Equal(bytes.TrimSpace(raw), []byte("null"))
+}
+
+func stringOf(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}

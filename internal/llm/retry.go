@@ -1,0 +1,82 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/schemacast/schemacast/internal/analysis"
+)
+
+const (
+	maxRepeats  = 2                      // repeats of one request within a call
+	backoffBase = 500 * time.Millisecond // doubled for every repeat
+	maxWait     = 10 * time.Second       // longer waits are the queue's, which frees the worker meanwhile
+)
+
+// errTimeout is the cause when the timeout of one request ends it, as opposed to
+// the deadline or the cancellation of whoever called.
+var errTimeout = errors.New("timeout of the request")
+
+// repeat sends the request until it is answered, a failure is final, or waiting is
+// better done elsewhere. It returns the number of requests that were answered by
+// anything.
+func (c *Client) repeat(ctx context.Context, body []byte) (r *reply, answered int, f failure) {
+	start := time.Now()
+	for repeats := 0; ; repeats++ {
+		ex := &exchange{body: body}
+		r, f = c.send(ctx, ex)
+		if ex.status != 0 {
+			answered++
+		}
+		if f.ModelError == nil || !f.again || repeats == maxRepeats || ctx.Err() != nil {
+			return r, answered, f
+		}
+		wait := c.wait(f, repeats)
+		// The second half of the budget belongs to the last request alone.
+		if wait < 0 || time.Since(start)+wait > c.cfg.Timeout || c.sleep(ctx, wait) != nil {
+			return r, answered, f
+		}
+	}
+}
+
+// send puts the request once.
+func (c *Client) send(ctx context.Context, ex *exchange) (*reply, failure) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Timeout, errTimeout)
+	defer cancel()
+	_, err := c.api.CreateChatCompletion(withExchange(ctx, ex), c.addressed)
+	switch {
+	case ex.reply != nil: // go-openai's own decoding is not asked, see completion
+		return ex.reply, checkReply(ex, ex.reply)
+	case errors.Is(context.Cause(ctx), errTimeout):
+		return nil, timedOut(ex, c.cfg.Timeout)
+	}
+	return nil, classify(ex, err, time.Now())
+}
+
+// wait says how long to wait before the next repeat, negative when this call
+// should not: the server asks for more than maxWait, or limits without saying how
+// long. Up to a quarter is added, so that callers told the same do not return as one.
+func (c *Client) wait(f failure, repeats int) time.Duration {
+	switch {
+	case f.RetryAfter > maxWait:
+		return -1
+	case f.RetryAfter > 0:
+		return f.RetryAfter + time.Duration(c.random()*float64(f.RetryAfter)/4)
+	case f.Kind == analysis.ModelRateLimited:
+		return -1
+	}
+	return time.Duration(c.random() * float64(backoffBase<<repeats))
+}
+
+// sleep waits, or returns early with the context's cause.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
