@@ -4,6 +4,10 @@
 PKG ?= ./...
 ARGS ?=
 
+# What --version tells.
+BUILDINFO := github.com/schemacast/schemacast/internal/buildinfo
+COMMIT = $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/null)
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -12,7 +16,7 @@ help: ## List these commands
 
 .PHONY: build
 build: ## Build the programs into bin/
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X $(BUILDINFO).commit=$(COMMIT)' -o bin/ ./cmd/...
 
 .PHONY: test
 test: ## Run every test against real PostgreSQL, Redis and Soketi; installs what is missing (PKG=, ARGS=)
@@ -29,6 +33,10 @@ lint: ## Check formatting, modules, the rings, style and shell scripts
 .PHONY: services
 services: ## Run PostgreSQL, Redis and Soketi until Ctrl-C and print their addresses (POSTGRES_PORT=, REDIS_PORT=, SOKETI_PORT=)
 	@POSTGRES_PORT=$(POSTGRES_PORT) REDIS_PORT=$(REDIS_PORT) SOKETI_PORT=$(SOKETI_PORT) scripts/with-services.sh
+
+.PHONY: listen
+listen: ## Print the events of a tenant as they come, as the dashboard gets them (TENANT=; PUSHER_* as make services printed them)
+	@scripts/listen.sh "$(TENANT)"
 
 .PHONY: tidy
 tidy: ## Format the source and tidy the modules

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/schemacast/schemacast/internal/admin"
+	"github.com/schemacast/schemacast/internal/broadcast"
+	"github.com/schemacast/schemacast/internal/buildinfo"
+	"github.com/schemacast/schemacast/internal/config"
+	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/store"
+)
+
+type runCmd struct{}
+
+// Run starts the parts from the inside out, waits for the signal, and stops them in
+// the opposite order.
+func (runCmd) Run(ctx context.Context, p *program) error {
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	logger := newLogger(cfg.Log, p.stderr)
+	logger.Info("worker starts", "version", buildinfo.String(), "database", cfg.Database.String(), "redis", cfg.Redis.String(),
+		"broadcast", cfg.Broadcast.String(), "engine", engine(cfg.Analysis), "app_env", cfg.AppEnv)
+	redis.SetLogger(run.RedisLog{Logger: logger})
+	link := &relayLink{owner: run.NewOwner()}
+	db, err := openStore(ctx, cfg, link)
+	if err != nil {
+		return err
+	}
+	w, err := build(cfg, db, link, logger)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	err = w.run(ctx)
+	if err == nil {
+		logger.Info("worker stopped")
+	}
+	return err
+}
+
+func engine(a config.Analysis) string {
+	if a.Offline {
+		return "offline"
+	}
+	return "llm " + a.Model
+}
+
+// worker holds the parts of a running worker.
+type worker struct {
+	db        *store.Store
+	publisher broadcast.Publisher
+	relay     *broadcast.Relay
+	service   *run.Service
+	health    *admin.Server
+	logger    *slog.Logger
+}
+
+func build(cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Logger) (*worker, error) {
+	w := &worker{db: db, logger: logger}
+	analyzer, err := newAnalyzer(cfg, db, logger)
+	if err != nil {
+		return nil, err
+	}
+	if w.relay, w.publisher, err = newRelay(cfg, db, link.owner, logger); err != nil {
+		return nil, err
+	}
+	link.relay = w.relay
+	if w.service, err = newService(cfg, db, analyzer, link.owner, logger); err != nil {
+		return nil, err
+	}
+	w.health, err = admin.NewServer(cfg.Worker.HealthAddr, admin.ServerConfig{
+		Alive: w.service.Alive, Draining: w.service.Draining, Checks: readiness(db, w.service, w.relay), Logger: logger,
+	})
+	return w, err
+}
+
+func (w *worker) run(ctx context.Context) error {
+	err := w.start(ctx)
+	if err == nil {
+		<-ctx.Done()
+		w.logger.Info("worker stops; a second signal ends it at once", "running", w.service.Running())
+	}
+	// The parts get a fresh context: the signal ended the other one.
+	return errors.Join(err, w.stop(context.WithoutCancel(ctx)))
+}
+
+func (w *worker) start(ctx context.Context) error {
+	if err := w.db.CheckTables(ctx); err != nil {
+		return err
+	}
+	if err := w.health.Start(ctx); err != nil {
+		return err
+	}
+	w.logger.Info("health server started", "addr", w.health.Addr())
+	// A broadcast server that refuses us fails no analysis, so it is no reason to stay
+	// down; it has to be seen, though.
+	if err := w.publisher.Check(ctx); err != nil {
+		w.logger.Warn("events can not be published", "error", err)
+	}
+	if err := w.relay.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the relay: %w", err)
+	}
+	return w.service.Start(ctx)
+}
+
+// stop ends the parts in the order in which work flows, so that what one still hands
+// over is taken by the next: runs, their events, and only then the database.
+func (w *worker) stop(ctx context.Context) error {
+	err := w.service.Stop(ctx)
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	err = errors.Join(err, w.relay.Stop(ctx))
+	w.publisher.Close()
+	return errors.Join(err, w.health.Stop(ctx), w.db.Close())
+}
+
+// migrate makes the tables and says what it did.
+func (c migrateCmd) migrate(ctx context.Context, p *program, db *store.Store) error {
+	if c.WithAppTables {
+		if err := db.CreateAppTables(ctx); err != nil {
+			return err
+		}
+		say(p.stdout, "the app's tables were made: tenants, users, schemas, schema_mappings")
+	}
+	applied, err := db.Migrate(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range applied {
+		say(p.stdout, "migrated to version %d (%s)", m.Version, m.Name)
+	}
+	version, err := db.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	say(p.stdout, "the schemacast_ tables have version %d, which is the newest that this program knows", version)
+	return db.CheckTables(ctx)
+}
+
+func say(w io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format+"\n", args...)
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/schemacast/schemacast/internal/admin"
+	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/broadcast"
+	"github.com/schemacast/schemacast/internal/config"
+	"github.com/schemacast/schemacast/internal/llm"
+	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/store"
+)
+
+// This file turns the configuration into parts. It decides nothing.
+
+func newLogger(cfg config.Log, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.JSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// relayLink connects the store, which writes events, with the relay, which needs the
+// store to read them.
+type relayLink struct {
+	owner string
+	relay *broadcast.Relay
+}
+
+func (l *relayLink) nudge(schemaID int64) {
+	if l.relay != nil {
+		l.relay.Nudge(schemaID)
+	}
+}
+
+// openStore opens the database; link is nil for commands without a relay.
+func openStore(ctx context.Context, cfg *config.Config, link *relayLink) (*store.Store, error) {
+	c := store.Config{Dialect: cfg.Database.Driver, DSN: cfg.Database.Name}
+	if cfg.Database.Driver == config.PostgreSQL {
+		c.DSN = cfg.Database.PostgresDSN().Reveal()
+	}
+	if slots := cfg.Worker.Concurrency + cfg.Worker.Backfill; slots > 0 {
+		c.MaxConns = max(10, slots/2+4)
+	}
+	if link != nil {
+		c.RelayOwner, c.Nudge = link.owner, link.nudge
+	}
+	return store.Open(ctx, c)
+}
+
+func broadcastConfig(cfg config.Broadcast) broadcast.Config {
+	return broadcast.Config{
+		Driver: broadcast.Driver(cfg.Connection), Mode: broadcast.Mode(cfg.Channel), Templates: cfg.Templates, MaxBytes: cfg.MaxBytes,
+		Samples: cfg.Samples, AppID: cfg.AppID, Key: cfg.Key, Secret: cfg.Secret.Reveal(), Host: cfg.Host, Port: cfg.Port,
+		Secure: cfg.Secure, Cluster: cfg.Cluster, EncryptionKey: cfg.EncryptionKey.Reveal(),
+	}
+}
+
+func newModel(cfg config.Config, cache llm.Cache, logger *slog.Logger) (analysis.Model, error) {
+	if cfg.Analysis.Offline {
+		return nil, nil
+	}
+	return llm.New(llm.Config{
+		APIKey: cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
+		Connections: cfg.Worker.Concurrency + cfg.Worker.Backfill,
+		// The configuration has warned of it; many models run on hosts of a private network.
+		AllowHTTP: true,
+	}, cache, logger)
+}
+
+func newAnalyzer(cfg *config.Config, db *store.Store, logger *slog.Logger) (*analysis.Analyzer, error) {
+	model, err := newModel(*cfg, db, logger)
+	if err != nil {
+		return nil, err
+	}
+	c := analysis.Config{RawSamples: cfg.Analysis.RawSamples.Has}
+	if cfg.Analysis.FallbackOffline {
+		c.Fallback = analysis.FallbackOffline
+	}
+	return analysis.New(db, model, c)
+}
+
+func newService(cfg *config.Config, db *store.Store, analyzer *analysis.Analyzer, owner string, logger *slog.Logger) (*run.Service, error) {
+	confirm := run.ConfirmAlways
+	if cfg.Analysis.ConfirmVerified {
+		confirm = run.ConfirmVerified
+	}
+	handler, err := run.NewHandler(db, analyzer, run.HandlerConfig{
+		Owner: owner, Confirm: confirm, AnalysisTimeout: cfg.Analysis.Timeout, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	backfill := cfg.Worker.Backfill
+	if backfill == 0 {
+		backfill = -1
+	}
+	return run.NewService(cfg.Redis.Options(), handler, run.ServiceConfig{
+		Slots: cfg.Worker.Concurrency, BackfillSlots: backfill, DrainTimeout: cfg.Worker.DrainTimeout,
+		PollInterval: cfg.Worker.PollInterval, Logger: logger,
+	})
+}
+
+// newRelay returns the relay and the publisher that it sends through.
+func newRelay(cfg *config.Config, db *store.Store, owner string, logger *slog.Logger) (*broadcast.Relay, broadcast.Publisher, error) {
+	c := broadcastConfig(cfg.Broadcast)
+	publisher, err := broadcast.NewPublisher(c, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	renderer, err := broadcast.NewRenderer(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	relay, err := broadcast.NewRelay(db, publisher, renderer, broadcast.RelayConfig{Owner: owner, Log: logger})
+	return relay, publisher, err
+}
+
+// part is one thing that a worker needs, as `worker check` tries it.
+type part struct {
+	name, where string
+	check       func(context.Context) error
+}
+
+func partChecks(cfg *config.Config) []part {
+	return []part{
+		{"database", cfg.Database.String(), func(ctx context.Context) error {
+			db, err := openStore(ctx, cfg, nil)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = db.Close() }()
+			return db.CheckTables(ctx)
+		}},
+		{"redis", cfg.Redis.String(), func(ctx context.Context) error {
+			client := run.NewRedis(cfg.Redis.Options())
+			defer func() { _ = client.Close() }()
+			if err := client.Ping(ctx).Err(); err != nil {
+				return fmt.Errorf("redis at %s does not answer: %w; check REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD", cfg.Redis, err)
+			}
+			return nil
+		}},
+		{"broadcast", cfg.Broadcast.String(), func(ctx context.Context) error {
+			publisher, err := broadcast.NewPublisher(broadcastConfig(cfg.Broadcast), slog.New(slog.DiscardHandler))
+			if err != nil {
+				return err
+			}
+			defer publisher.Close()
+			return publisher.Check(ctx)
+		}},
+	}
+}
+
+// readiness are the checks of /readyz.
+func readiness(db *store.Store, service *run.Service, relay *broadcast.Relay) []admin.Check {
+	return []admin.Check{
+		admin.NewCheck("database", db.Ping),
+		admin.NewCheck("redis", service.Ping),
+		admin.NewCheck("broadcast", func(context.Context) error {
+			if s := relay.Status(); s.Health != broadcast.HealthOK {
+				return &admin.DegradedError{Reason: s.Reason}
+			}
+			return nil
+		}),
+	}
+}
+
+// stopTimeout is what the parts get for stopping, beside the drain.
+const stopTimeout = 15 * time.Second
