@@ -60,16 +60,17 @@ type ground struct {
 	tenant string
 	db     *pgx.Conn
 	redis  *redis.Client
+	server *testenv.RedisServer
 	env    map[string]string
 }
 
 // newGround migrates an empty database with the worker and adds a tenant.
 func newGround(t *testing.T, soketi testenv.SoketiApp, script ...llmtest.Step) *ground {
 	t.Helper()
-	dsn, redisAddr := testenv.Postgres(t), testenv.Redis(t)
+	dsn, server := testenv.Postgres(t), testenv.StartRedis(t)
 	llm := llmtest.Start(t, script...)
-	g := &ground{t: t, llm: llm, soketi: soketi, tenant: fmt.Sprintf("e2e-%d", time.Now().UnixNano()), env: map[string]string{
-		"DB_URL": dsn, "REDIS_URL": "redis://" + redisAddr, "LOG_LEVEL": "debug", "APP_ENV": "testing", "HEALTH_ADDR": "127.0.0.1:0",
+	g := &ground{t: t, llm: llm, soketi: soketi, server: server, tenant: fmt.Sprintf("e2e-%d", time.Now().UnixNano()), env: map[string]string{
+		"DB_URL": dsn, "REDIS_URL": "redis://" + server.Addr, "LOG_LEVEL": "debug", "APP_ENV": "testing", "HEALTH_ADDR": "127.0.0.1:0",
 		"BROADCAST_CONNECTION": "pusher", "BROADCAST_CHANNEL": "public", "PUSHER_APP_ID": soketi.AppID, "PUSHER_APP_KEY": soketi.Key,
 		"PUSHER_APP_SECRET": soketi.Secret, "PUSHER_HOST": soketi.Host, "PUSHER_PORT": fmt.Sprint(soketi.Port), "PUSHER_SCHEME": "http",
 		"OPENAI_BASE_URL": llm.BaseURL(), "OPENAI_API_KEY": llmtest.Key, "OPENAI_MODEL": "llmtest",
@@ -79,7 +80,7 @@ func newGround(t *testing.T, soketi testenv.SoketiApp, script ...llmtest.Step) *
 	if g.db, err = pgx.Connect(t.Context(), dsn); err != nil {
 		t.Fatal(err)
 	}
-	g.redis = redis.NewClient(&redis.Options{Addr: redisAddr})
+	g.redis = redis.NewClient(&redis.Options{Addr: server.Addr})
 	t.Cleanup(func() { _ = g.db.Close(context.Background()); _ = g.redis.Close() })
 	g.exec("INSERT INTO tenants (id, name, created_at) VALUES ($1, 'Globex', now())", g.tenant)
 	return g
@@ -239,13 +240,18 @@ func (w *worker) stop() {
 // await polls a condition that another process brings about.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	awaitFor(t, patience, what, done)
+}
+
+func awaitFor(t *testing.T, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(limit)
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for !done() {
 		select {
 		case <-deadline:
-			t.Fatalf("waited %s until %s", patience, what)
+			t.Fatalf("waited %s until %s", limit, what)
 		case <-ticker.C:
 		}
 	}

@@ -156,6 +156,7 @@ func (a *attempt) save(ctx context.Context, raw []byte, usage analysis.Usage) er
 // commit offers the result for as long as CommitTimeout, also at shutdown.
 func (a *attempt) commit(ctx context.Context, s schema.Schema, result *analysis.Result) (Outcome, error) {
 	decision := Decision{
+		Schema:  s,
 		Result:  result,
 		Confirm: a.handler.confirms,
 		Rematch: func(added []schema.Entity) analysis.Recommendation {

@@ -283,8 +283,12 @@ func TestGroundMovesUnderTheAnalysis(t *testing.T) {
 			if diff := cmp.Diff(tc.seen, seen); diff != "" {
 				t.Errorf("passes (-want +got):\n%s", diff)
 			}
-			if got := strings.Join(store.run(1).history, ","); got != tc.code {
+			run := store.run(1)
+			if got := strings.Join(run.history, ","); got != tc.code {
 				t.Errorf("attempts failed with %q, want %q", got, tc.code)
+			}
+			if last, _, _ := strings.Cut(seen[len(seen)-1], " "); run.decision.Schema.Name != last {
+				t.Errorf("the last decision is about the schema %q, want %q as it was analysed", run.decision.Schema.Name, last)
 			}
 		})
 	}

@@ -28,7 +28,8 @@ type Claims interface {
 	// more, *CancelledError when somebody asked to cancel the run.
 	Beat(ctx context.Context, c *Claim) error
 	// Retry ends the attempt and leaves the run open for another one. With
-	// keepAttempt the attempt does not count against the budget.
+	// keepAttempt the attempt does not count against the budget. Giving the same claim
+	// back again, by Retry or Release, is a success that changes nothing.
 	Retry(ctx context.Context, c *Claim, f Failure, keepAttempt bool) error
 	// Release gives an unfinished claim back, as a drain does: the attempt does not
 	// count.
@@ -69,6 +70,9 @@ type Claim struct {
 
 // Decision is what a commit writes.
 type Decision struct {
+	// Schema is what was analysed. A commit offered again after a lost reply must not
+	// write the result of old fields onto new ones, so they are compared with these.
+	Schema schema.Schema
 	Result *analysis.Result
 	// Confirm says whether a recommendation opens the data path: the row's status
 	// becomes confirmed. It is asked about the one that is committed, which Rematch

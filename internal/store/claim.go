@@ -45,7 +45,8 @@ func (t *tx) claim(r run.ClaimRequest) (*run.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	if row == nil {
+	fresh := row == nil
+	if fresh {
 		if row, err = t.startRun(r); err != nil {
 			return nil, err
 		}
@@ -56,6 +57,10 @@ func (t *tx) claim(r run.ClaimRequest) (*run.Claim, error) {
 	record, err := ignoreNoRow(t.selectSchema(r.SchemaID, true))
 	if err != nil {
 		return nil, err
+	}
+	if fresh && (record == nil || !record.waits()) {
+		// Another run began and ended between the look at the row and the insert.
+		return nil, run.ErrNothingToDo
 	}
 	if failure, event := t.cannotGoOn(row, record); failure != nil {
 		return nil, t.endClaimed(row, record, *failure, event)
@@ -199,8 +204,9 @@ func (t *tx) endClaimed(r *runRow, record *schemaRow, f run.Failure, writeRow bo
 	return &run.EndedError{Failure: f}
 }
 
-// own records the new attempt and what the row looks like now, and tells the
-// watchers when it is the first attempt.
+// own records the new attempt. The first one of a run also records what humans had
+// decided by then, and tells the watchers: what they decide between two attempts is
+// as much theirs as what they decide during one.
 func (t *tx) own(r *runRow, record *schemaRow) (*run.Claim, error) {
 	now := t.store.dialect.now
 	human, err := t.humanState(record)
@@ -208,8 +214,8 @@ func (t *tx) own(r *runRow, record *schemaRow) (*run.Claim, error) {
 		return nil, err
 	}
 	var kept struct{ Checkpoint []byte }
-	n, err := t.query(&kept, "UPDATE schemacast_runs SET claimed_fields = ?, claimed_state = ?, started_ms = COALESCE(started_ms, "+now+
-		") WHERE id = ? RETURNING checkpoint", digest(record.DetectedFields), human, r.ID)
+	n, err := t.query(&kept, "UPDATE schemacast_runs SET claimed_state = CASE WHEN claimed_state = '' THEN ? ELSE claimed_state END, "+
+		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint", human, r.ID)
 	if err != nil || n != 1 {
 		return nil, fmt.Errorf("record the claim of run %s: %w", r.ID, errors.Join(err, unlessOne(n)))
 	}

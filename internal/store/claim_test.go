@@ -2,12 +2,15 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/schema"
+	"github.com/schemacast/schemacast/internal/testenv"
 )
 
 func TestClaimOfAFreshRowStartsOneRun(t *testing.T) {
@@ -60,6 +63,30 @@ func TestOneOfManyClaimersWins(t *testing.T) {
 		g.wantValue("1", "SELECT count(*) FROM schemacast_runs")
 		g.wantEvents(id, "1:started ")
 	})
+}
+
+// Another run begins and ends between the look at a row and the insert of its run,
+// which the uncommitted one holds up.
+func TestClaimThatComesTooLateStartsNoRun(t *testing.T) {
+	t.Parallel()
+	g := newGround(t, Config{Dialect: Postgres, DSN: testenv.Postgres(t)})
+	id := g.insertCustomer()
+	other := g.db.Begin()
+	defer other.Rollback()
+	g.must(other.Exec("INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, requested_ms) VALUES ('other', ?, ?, ?, 'running', 1)", id, id, g.tenant).Error)
+	late := make(chan error, 1)
+	go func() {
+		_, err := g.Claim(t.Context(), run.ClaimRequest{SchemaID: id, Owner: "late"})
+		late <- err
+	}()
+	g.await("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+	g.must(other.Exec("UPDATE schemacast_runs SET state = 'completed', active_schema_id = NULL").Error)
+	g.must(other.Exec("UPDATE schemas SET ai_analysis_status = 'completed' WHERE id = ?", id).Error)
+	g.must(other.Commit().Error)
+	if err := <-late; !errors.Is(err, run.ErrNothingToDo) {
+		t.Errorf("late claim: %v, want ErrNothingToDo", err)
+	}
+	g.wantValue("1", "SELECT count(*) FROM schemacast_runs")
 }
 
 func TestClaimRefuses(t *testing.T) {
@@ -124,7 +151,7 @@ func TestStaleClaimsAreTakenAndTheirOwnersChangeNothing(t *testing.T) {
 		if b.RunID != a.RunID || b.Fence != 2 || b.Attempt != 2 || string(b.Checkpoint) != `{"raw":1}` {
 			t.Errorf("second claim = %+v, want the same run with fence 2 and the checkpoint", b)
 		}
-		_, commitErr := g.Commit(t.Context(), a, decision(createCustomer()))
+		_, commitErr := g.Commit(t.Context(), a, decision(a, createCustomer()))
 		for name, err := range map[string]error{
 			"beat":       g.Beat(t.Context(), a),
 			"checkpoint": g.Checkpoint(t.Context(), a, []byte("x"), analysis.Usage{}),
@@ -174,9 +201,15 @@ func TestRetryUsesAnAttemptAndReleaseDoesNot(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		id := g.insertCustomer()
 		failure := run.Failure{Code: run.CodeLLMUnavailable, Text: "the model is down"}
-		g.must(g.Retry(t.Context(), g.claim(id, "a"), failure, false))
-		g.must(g.Retry(t.Context(), g.claim(id, "a"), failure, true))
-		g.must(g.Release(t.Context(), g.claim(id, "a")))
+		for _, giveBack := range []func(*run.Claim) error{
+			func(c *run.Claim) error { return g.Retry(t.Context(), c, failure, false) },
+			func(c *run.Claim) error { return g.Retry(t.Context(), c, failure, true) },
+			func(c *run.Claim) error { return g.Release(t.Context(), c) },
+		} {
+			c := g.claim(id, "a")
+			g.must(giveBack(c))
+			g.must(giveBack(c)) // the first reply was lost
+		}
 		c := g.claim(id, "a")
 		if c.Attempt != 2 || c.Fence != 4 {
 			t.Errorf("claim = attempt %d, fence %d; want 2 and 4", c.Attempt, c.Fence)
@@ -224,4 +257,18 @@ func TestRowsThatCanNotBeAnalysed(t *testing.T) {
 		g.wantEvents(id, "1:started 2:failed ")
 		g.wantRow(id, `pending failed - detected_fields is an object, not a list; store a list of objects with "name" and "type"`)
 	})
+}
+
+// SQLite's columns take any text.
+func TestTextThatIsNoJSONFailsInClearWords(t *testing.T) {
+	t.Parallel()
+	g := newGround(t, Config{Dialect: SQLite, DSN: filepath.Join(t.TempDir(), "app.db")})
+	id := g.insert(g.tenant, "h1", `[{"name":`)
+	c, err := g.Claim(t.Context(), run.ClaimRequest{SchemaID: id, Owner: "a"})
+	var fields *schema.FieldsError
+	if !errors.As(err, &fields) || c == nil {
+		t.Fatalf("claim: %v %v, want a claim with a *FieldsError", c, err)
+	}
+	g.wantEvents(id, "1:started ")
+	g.wantTake("r1", fmt.Sprintf("%d/1:started ", id))
 }

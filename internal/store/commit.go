@@ -63,7 +63,7 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 		f := run.Failure{Code: run.CodeSchemaGone, Text: "the schema was deleted before its analysis was finished"}
 		return run.Outcome{State: run.OutcomeSchemaGone}, t.fail(r, f)
 	}
-	if digest(x.record.DetectedFields) != r.ClaimedFields {
+	if x.record.DetectedFields != string(d.Schema.RawFields) {
 		return t.startAgain(r, x.record)
 	}
 	if x.mine, err = t.ownWork(r.SchemaID); err != nil {
@@ -85,8 +85,8 @@ func (t *tx) startAgain(r *runRow, record *schemaRow) (run.Outcome, error) {
 		}
 		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, f)
 	}
-	err := t.execOne("start run "+r.ID+" again", "UPDATE schemacast_runs SET restarts = restarts + 1, checkpoint = NULL, claimed_fields = ?, heartbeat_ms = "+
-		t.store.dialect.now+" WHERE id = ?", digest(record.DetectedFields), r.ID)
+	err := t.execOne("start run "+r.ID+" again", "UPDATE schemacast_runs SET restarts = restarts + 1, checkpoint = NULL, heartbeat_ms = "+
+		t.store.dialect.now+" WHERE id = ?", r.ID)
 	if err != nil {
 		return run.Outcome{}, err
 	}

@@ -41,45 +41,13 @@ func TestCommitWritesEverythingOnce(t *testing.T) {
 func TestCommitWithoutConfirmKeepsTheDataPathClosed(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		id := g.insertCustomer()
-		d := decision(createCustomer())
+		c := g.claim(id, "a")
+		d := decision(c, createCustomer())
 		d.Confirm = func(analysis.Recommendation) bool { return false }
-		_, err := g.Commit(t.Context(), g.claim(id, "a"), d)
+		_, err := g.Commit(t.Context(), c, d)
 		g.must(err)
 		g.wantRow(id, "pending completed customer_source -")
 	})
-}
-
-func TestHumanDecidedMeanwhile(t *testing.T) {
-	for name, decide := range map[string]func(g *ground, id int64){
-		"status":  func(g *ground, id int64) { g.sql("UPDATE schemas SET status = 'rejected' WHERE id = ?", id) },
-		"type":    func(g *ground, id int64) { g.sql("UPDATE schemas SET type = 'entity' WHERE id = ?", id) },
-		"mapping": func(g *ground, id int64) { g.mapByHand(id, "id") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			conformance(t, func(t *testing.T, g *ground) {
-				id := g.insertCustomer()
-				c := g.claim(id, "a")
-				decide(g, id)
-				before := g.value("SELECT status || type FROM schemas WHERE id = ?", id)
-				mappings := g.value("SELECT count(*) FROM schema_mappings WHERE schema_id = ?", id)
-				g.wantState(g.commit(c, createCustomer()), run.OutcomeKeptHuman)
-				g.wantState(g.commit(c, createCustomer()), run.OutcomeKeptHuman)
-				g.wantValue(before, "SELECT status || type FROM schemas WHERE id = ?", id)
-				g.wantValue(mappings, "SELECT count(*) FROM schema_mappings WHERE schema_id = ?", id)
-				g.wantValue("completed", "SELECT ai_analysis_status FROM schemas WHERE id = ? AND name IS NULL AND ai_recommendations IS NOT NULL", id)
-				g.wantEvents(id, "1:started 2:completed ")
-			})
-		})
-	}
-}
-
-// mapByHand makes an entity and a mapping as the app's screens do.
-func (g *ground) mapByHand(id int64, field string) {
-	g.t.Helper()
-	var entity int64
-	g.must(g.db.Raw("INSERT INTO schemas (hash, name, tenant_id, type, status, sample_data, detected_fields) VALUES (?, 'Hand', ?, 'struct', 'confirmed', '{}', '[{\"name\":\"id\",\"type\":\"string\"}]') RETURNING id",
-		fmt.Sprint("hand", id, field), g.tenant).Scan(&entity).Error)
-	g.sql("INSERT INTO schema_mappings (schema_id, target_schema_id, field_path, mapping_definition) VALUES (?, ?, ?, '{}')", id, entity, field)
 }
 
 func TestAnalysingAgainReplacesOnlyWhatWeWrote(t *testing.T) {
@@ -116,15 +84,6 @@ func TestAnalysingAgainReplacesOnlyWhatWeWrote(t *testing.T) {
 	})
 }
 
-func TestHumanNameIsKept(t *testing.T) {
-	conformance(t, func(t *testing.T, g *ground) {
-		id := g.insertCustomer()
-		g.sql("UPDATE schemas SET name = 'Our customers' WHERE id = ?", id)
-		g.wantState(g.commit(g.claim(id, "a"), createCustomer()), run.OutcomeCompleted)
-		g.wantRow(id, "confirmed completed Our customers -")
-	})
-}
-
 func TestFieldsThatChangeStartTheRunAgain(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		id := g.insertCustomer()
@@ -148,6 +107,19 @@ func TestFieldsThatChangeStartTheRunAgain(t *testing.T) {
 	})
 }
 
+// The reply to the commit that found new fields is lost, so the same result is
+// offered again: it is still one of the old fields.
+func TestResultOfOldFieldsIsNeverWrittenOntoNewOnes(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		c := g.claim(id, "a")
+		g.sql("UPDATE schemas SET detected_fields = '[{\"name\":\"new\",\"type\":\"string\"}]' WHERE id = ?", id)
+		g.wantState(g.commit(c, createCustomer()), run.OutcomeFieldsChanged)
+		g.wantState(g.commit(c, createCustomer()), run.OutcomeFieldsChanged)
+		g.wantValue("0", "SELECT count(*) FROM schema_mappings")
+	})
+}
+
 func TestTwoFirstCustomers(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		first, second := g.insertCustomer(), g.insertCustomer()
@@ -156,7 +128,7 @@ func TestTwoFirstCustomers(t *testing.T) {
 
 		other := createCustomer() // the same entity under other fields: no equal hash
 		other.Fields = append(other.Fields, schema.Field{Name: "phone", Type: "string"})
-		d := decision(other)
+		d := decision(b, other)
 		var offered []schema.Entity
 		d.Rematch = func(added []schema.Entity) analysis.Recommendation {
 			offered = added
@@ -183,7 +155,7 @@ func TestManyWorkersCreateOneEntity(t *testing.T) {
 		}
 		for _, c := range claims {
 			go func() {
-				d := decision(createCustomer())
+				d := decision(c, createCustomer())
 				d.Rematch = func(added []schema.Entity) analysis.Recommendation { return mapTo(added[0].ID) }
 				_, err := g.Commit(t.Context(), c, d)
 				errs <- err
@@ -204,7 +176,12 @@ func TestEntitiesWithTheSameNameAreToldApart(t *testing.T) {
 		other.EntityName = "customer"
 		other.Fields = append(other.Fields, schema.Field{Name: "phone", Type: "string"})
 		g.commit(g.claim(g.insertCustomer(), "a"), other)
-		g.wantValue("Customer customer2", "SELECT string_agg(name, ' ' ORDER BY id) FROM schemas WHERE type = 'struct'")
+		for i, name := range []string{"Big_É", "bigXÉ", "big_É"} {
+			other.EntityName = name
+			other.Fields = append(other.Fields, schema.Field{Name: fmt.Sprint("extra", i), Type: "string"})
+			g.commit(g.claim(g.insertCustomer(), "a"), other)
+		}
+		g.wantValue("Customer customer2 Big_É bigXÉ big_É2", "SELECT string_agg(name, ' ' ORDER BY id) FROM schemas WHERE type = 'struct'")
 	})
 }
 

@@ -159,14 +159,14 @@ func (t *tx) insertEntity(tenantID, hash, name string, fields []schema.Field) (*
 func (t *tx) freeEntityName(tenantID, wanted string) (string, error) {
 	wanted = clip(wanted, maxVarchar-10)
 	var taken []string
-	_, err := t.query(&taken, "SELECT lower(name) FROM schemas WHERE "+confirmedStructs+" AND lower(name) LIKE ?",
-		tenantID, likePrefix(strings.ToLower(wanted)))
+	_, err := t.query(&taken, "SELECT lower(name) FROM schemas WHERE "+confirmedStructs+" AND lower(name) LIKE lower(?) ESCAPE '\\'",
+		tenantID, likePrefix(wanted))
 	if err != nil {
 		return "", fmt.Errorf("look for entities with the same name: %w", err)
 	}
 	used := make(map[string]bool, len(taken))
 	for _, name := range taken {
-		used[name] = true
+		used[strings.ToLower(name)] = true // SQLite knows the case of ASCII only
 	}
 	name := wanted
 	for i := 2; used[strings.ToLower(name)]; i++ {

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -23,6 +24,7 @@ const (
 	pgSerialization     = "40001"
 	pgDeadlock          = "40P01"
 	pgLockNotAvailable  = "55P03"
+	pgReadOnly          = "25006"
 	pgUndefinedTable    = "42P01"
 	pgClassConnection   = "08"
 	pgClassResources    = "53"
@@ -45,16 +47,17 @@ func retryable(err error) bool {
 }
 
 // unreachable says whether the database could not be asked, as opposed to having
-// answered no.
+// answered no. A read-only one is a standby that a failover has not promoted yet.
 func unreachable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		class := pg.Code[:min(2, len(pg.Code))]
-		return class == pgClassConnection || class == pgClassResources || class == pgClassIntervention
+		return class == pgClassConnection || class == pgClassResources || class == pgClassIntervention || pg.Code == pgReadOnly
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn)
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
 
 // translate gives errors of the drivers a meaning that callers know, and takes

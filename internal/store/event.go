@@ -11,10 +11,15 @@ import (
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
-// emitStarted writes the started event of a run.
+// emitStarted writes the started event of a run. SQLite takes any text for JSON; what
+// is none is left out, so that the run can start, and fail in clear words.
 func (t *tx) emitStarted(r *runRow, s schema.Schema) error {
+	fields := s.RawFields
+	if !json.Valid(fields) {
+		fields = nil
+	}
 	return t.emit(r, schema.Event{Kind: schema.EventStarted, Started: &schema.Started{
-		Name: s.Name, Hash: s.Hash, TenantName: s.TenantName, Fields: s.RawFields,
+		Name: s.Name, Hash: s.Hash, TenantName: s.TenantName, Fields: fields,
 	}})
 }
 
@@ -45,7 +50,8 @@ func (t *tx) emit(r *runRow, e schema.Event) error {
 }
 
 // nextSeq counts the stream up and, when nobody else holds it, leases it to the
-// relay of this process, which is nudged after the commit.
+// relay of this process, which is nudged after the commit. A longer lease that the
+// relay took itself stays: it counts on it while it sends.
 func (t *tx) nextSeq(r *runRow) (int64, error) {
 	now := t.store.dialect.now
 	me, lease := t.store.cfg.RelayOwner, int64(0)
@@ -53,7 +59,8 @@ func (t *tx) nextSeq(r *runRow) (int64, error) {
 		lease = t.store.cfg.RelayLease.Milliseconds()
 	}
 	var seq int64
-	free := "(schemacast_streams.lease_owner = '' OR schemacast_streams.lease_owner = excluded.lease_owner OR schemacast_streams.lease_until_ms < " + now + ")"
+	free := "(schemacast_streams.lease_owner = '' OR schemacast_streams.lease_until_ms < " + now +
+		" OR schemacast_streams.lease_owner = excluded.lease_owner AND schemacast_streams.lease_until_ms < excluded.lease_until_ms)"
 	_, err := t.query(&seq, "INSERT INTO schemacast_streams (schema_id, tenant_id, last_seq, due_ms, lease_owner, lease_until_ms) VALUES (?, ?, 1, "+now+", ?, "+now+" + ?) "+
 		"ON CONFLICT (schema_id) DO UPDATE SET last_seq = schemacast_streams.last_seq + 1, "+
 		"due_ms = CASE WHEN schemacast_streams.sent_seq < schemacast_streams.last_seq THEN schemacast_streams.due_ms ELSE excluded.due_ms END, "+

@@ -43,6 +43,8 @@ type ownWork struct {
 	current  []mappingRow     // the schema's mappings as they are now, ordered by id
 }
 
+// ownWork locks the mappings: an edit that is not committed yet is waited for and
+// seen, since they may be deleted next.
 func (t *tx) ownWork(schemaID int64) (*ownWork, error) {
 	mine := &ownWork{}
 	var kept struct {
@@ -59,7 +61,7 @@ func (t *tx) ownWork(schemaID int64) (*ownWork, error) {
 		}
 	}
 	_, err := t.query(&mine.current, "SELECT id, target_schema_id, field_path, "+t.store.dialect.text("mapping_definition")+
-		" AS mapping_definition, mapping_type, formula_expression, formula_language FROM schema_mappings WHERE schema_id = ? ORDER BY id", schemaID)
+		" AS mapping_definition, mapping_type, formula_expression, formula_language FROM schema_mappings WHERE schema_id = ? ORDER BY id"+t.store.dialect.forUpdate, schemaID)
 	if err != nil {
 		return nil, fmt.Errorf("read the mappings of schema %d: %w", schemaID, err)
 	}
@@ -87,7 +89,7 @@ func (t *tx) saveOwnWork(r *runRow, mine *ownWork) error {
 }
 
 // humanState identifies all that a human decides about a schema. A difference
-// between claim and commit means that somebody decided meanwhile.
+// between the first claim and the commit means that somebody decided meanwhile.
 func (t *tx) humanState(record *schemaRow) (string, error) {
 	mine, err := t.ownWork(record.ID)
 	if err != nil {
@@ -106,10 +108,10 @@ func stateDigest(record *schemaRow, mine *ownWork) string {
 }
 
 // humanDecided says whether a human decided about the schema: meanwhile, or earlier
-// by mapping it by hand.
+// by mapping it by hand or by rejecting it while the run waited for its first claim.
 func (x *commitment) humanDecided() bool {
-	return schema.Kind(x.record.Type) != schema.KindInput || len(x.mine.byHumans()) > 0 ||
-		stateDigest(x.record, x.mine) != x.run.ClaimedState
+	return schema.Kind(x.record.Type) != schema.KindInput || schema.Status(x.record.Status) == schema.StatusRejected ||
+		len(x.mine.byHumans()) > 0 || stateDigest(x.record, x.mine) != x.run.ClaimedState
 }
 
 // replaceMappings deletes the mappings that are there, which are ours unless the

@@ -70,6 +70,20 @@ func TestOutboxLeaseExpiresAndDefers(t *testing.T) {
 	})
 }
 
+// A relay counts on the lease that it took while it sends.
+func TestNewEventsDoNotShortenTheLeaseOfTheRelay(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		worker := g.another(func(c *Config) { c.RelayOwner = "mine" })
+		id := g.insertCustomer()
+		c := worker.claim(id, "a")
+		worker.take("mine")
+		before := g.value("SELECT lease_until_ms FROM schemacast_streams")
+		worker.commit(c, createCustomer())
+		g.wantValue(before, "SELECT lease_until_ms FROM schemacast_streams")
+		g.wantValue("mine 2", "SELECT lease_owner || ' ' || last_seq FROM schemacast_streams")
+	})
+}
+
 func TestWriterLeasesItsStreamAndNudgesItsRelay(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		nudged := make(chan int64, 10)

@@ -40,16 +40,24 @@ func (s *Store) Release(ctx context.Context, c *run.Claim) error {
 	return s.giveBack(ctx, c, attemptReleased, run.Failure{}, true)
 }
 
-// giveBack ends the attempt and leaves the run open, owned by nobody.
+// giveBack ends the attempt and leaves the run open, owned by nobody. Giving the same
+// claim back again is a success that changes nothing: after a lost reply its owner
+// must not take the run for another's, and acknowledge the task that it still needs.
 func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f run.Failure, keepAttempt bool) error {
 	used := 0
 	if keepAttempt {
 		used = 1
 	}
 	err := s.transact(ctx, func(t *tx) error {
-		row, err := t.owned(c)
+		row, err := t.runOf(c)
 		if err != nil {
 			return err
+		}
+		if row.State == stateRequested {
+			return nil
+		}
+		if row.State != stateRunning {
+			return run.ErrClaimLost
 		}
 		err = t.execOne("give run "+c.RunID+" back", "UPDATE schemacast_runs SET state = 'requested', owner = '', heartbeat_ms = 0, attempts = attempts - ?, "+
 			"error_code = ?, error_text = ? WHERE id = ?", used, string(f.Code), f.Text, c.RunID)

@@ -26,27 +26,26 @@ const (
 
 // runRow is a row of schemacast_runs, without the checkpoint, which can be large.
 type runRow struct {
-	ID            string
-	SchemaID      int64
-	TenantID      string
-	State         string
-	RequestedBy   string
-	Force         bool
-	Fence         int64
-	Owner         string
-	Attempts      int
-	Restarts      int
-	CancelledBy   string
-	ClaimedFields string
-	ClaimedState  string
-	Outcome       string
-	ErrorCode     string
-	ErrorText     string
-	StartedMs     *int64
+	ID           string
+	SchemaID     int64
+	TenantID     string
+	State        string
+	RequestedBy  string
+	Force        bool
+	Fence        int64
+	Owner        string
+	Attempts     int
+	Restarts     int
+	CancelledBy  string
+	ClaimedState string
+	Outcome      string
+	ErrorCode    string
+	ErrorText    string
+	StartedMs    *int64
 }
 
 const runColumns = "id, schema_id, tenant_id, state, requested_by, force, fence, owner, attempts, restarts, cancelled_by, " +
-	"claimed_fields, claimed_state, outcome, error_code, error_text, started_ms"
+	"claimed_state, outcome, error_code, error_text, started_ms"
 
 // owned locks the run of a claim and returns it when the claim is current.
 func (t *tx) owned(c *run.Claim) (*runRow, error) {

@@ -98,6 +98,21 @@ func (g *ground) wantValue(want, query string, args ...any) {
 	}
 }
 
+// await polls until a condition in the database holds.
+func (g *ground) await(condition string) {
+	g.t.Helper()
+	deadline := time.After(10 * time.Second)
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for g.value(condition) != "true" {
+		select {
+		case <-deadline:
+			g.t.Fatalf("%s does not become true", condition)
+		case <-ticker.C:
+		}
+	}
+}
+
 // customer is the shape that most tests use.
 const customer = `[{"name":"id","type":"float","sample_value":7,"required":true},{"name":"e_mail","type":"email","sample_value":"a@b.example","required":true}]`
 
@@ -132,13 +147,15 @@ func (g *ground) claimError(id int64, owner string) error {
 
 func (g *ground) commit(c *run.Claim, r analysis.Recommendation) run.Outcome {
 	g.t.Helper()
-	outcome, err := g.Commit(context.Background(), c, decision(r))
+	outcome, err := g.Commit(context.Background(), c, decision(c, r))
 	g.must(err)
 	return outcome
 }
 
-func decision(r analysis.Recommendation) run.Decision {
+// decision is what an analysis of the claimed fields decided.
+func decision(c *run.Claim, r analysis.Recommendation) run.Decision {
 	return run.Decision{
+		Schema:  c.Schema,
 		Result:  &analysis.Result{Recommendation: r, Seen: map[int64]bool{}},
 		Confirm: func(analysis.Recommendation) bool { return true },
 		Rematch: func([]schema.Entity) analysis.Recommendation { return r },

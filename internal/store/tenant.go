@@ -93,3 +93,14 @@ func (s *Store) nearest(ctx context.Context, wanted string) ([]Tenant, error) {
 	slices.SortStableFunc(all, func(a, b Tenant) int { return cmp.Compare(distance(a), distance(b)) })
 	return all[:min(nearestTenants, len(all))], nil
 }
+
+// EnsureTenant makes a tenant with an id that the caller chooses, unless it exists.
+func (s *Store) EnsureTenant(ctx context.Context, t Tenant) error {
+	now := s.dialect.appNow
+	err := s.db.WithContext(ctx).Exec("INSERT INTO tenants (id, name, created_at, updated_at) VALUES (?, ?, "+now+", "+now+") ON CONFLICT (id) DO NOTHING",
+		t.ID, t.Name).Error
+	if err != nil {
+		return fmt.Errorf("create tenant %q: %w", t.ID, translate(err))
+	}
+	return nil
+}

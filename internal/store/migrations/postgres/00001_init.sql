@@ -19,8 +19,7 @@ CREATE TABLE schemacast_runs (
     attempts          integer      NOT NULL DEFAULT 0,
     restarts          integer      NOT NULL DEFAULT 0,
     cancelled_by      varchar(255) NOT NULL DEFAULT '',
-    -- what the row looked like when it was claimed, to notice changes at commit
-    claimed_fields    varchar(64)  NOT NULL DEFAULT '',
+    -- what humans had decided at the first claim, to notice changes at commit
     claimed_state     varchar(64)  NOT NULL DEFAULT '',
     checkpoint        bytea,
     engine            varchar(16)  NOT NULL DEFAULT '',
