@@ -34,7 +34,7 @@ func New(catalog Catalog, model Model, cfg Config) (*Analyzer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Analyzer{catalog: catalog, model: model, cfg: cfg, cache: newCache(cfg.CachedFields)}, nil
+	return &Analyzer{catalog: catalog, model: model, cfg: cfg, cache: newCache(cfg.CachedBytes)}, nil
 }
 
 // Analyze decides where a schema belongs. Errors: *schema.FieldsError when the
@@ -112,6 +112,3 @@ func (c *inquiry) scoreOf(position int) float64 {
 	}
 	return 0
 }
-
-// taken says that an entity of the tenant has a name.
-func (e *entities) taken(name string) bool { return e.names[nameKey(name)] }

@@ -69,6 +69,26 @@ func TestOfflineMapsOntoExisting(t *testing.T) {
 	}
 }
 
+// TestOfflineSameThingInOtherWords maps a second source, which shares next to no name
+// with the first.
+func TestOfflineSameThingInOtherWords(t *testing.T) {
+	t.Parallel()
+	b := setup(t, analysis.Config{}, shop())
+	r := b.analyze(t, bronze(t,
+		`[{"name":"contact_id","type":"string"},{"name":"given_name","type":"string"},{"name":"family_name","type":"string"},
+		  {"name":"e_mail_address","type":"email"},{"name":"mobile","type":"phone"},{"name":"born_on","type":"date"},
+		  {"name":"address.city","type":"string"},{"name":"lifetime_value","type":"float"}]`,
+		`{"contact_id":"c-77","given_name":"Ana","family_name":"Silva","e_mail_address":"ana@silva.example","mobile":"+351 21 000 1111",
+		  "born_on":"1988-11-03","address":{"city":"Lisboa"},"lifetime_value":1299.5}`), nil).Recommendation
+	want := []string{
+		"given_name -> first_name", "family_name -> last_name", "e_mail_address -> email", "mobile -> phone",
+		"born_on -> birth_date", "address.city -> city",
+	}
+	if diff := cmp.Diff(want, pairsOf(r)); diff != "" || r.EntityName != "Customer" {
+		t.Errorf("mapped onto %s (-want +got):\n%s", r.EntityName, diff)
+	}
+}
+
 // TestOfflineCreatesEntity makes the entity of the captured example (without what a
 // model added to it).
 func TestOfflineCreatesEntity(t *testing.T) {
@@ -197,6 +217,65 @@ func TestOfflineReportsWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+// TestTimesOfTheSource: times are converted from the way in which the source writes
+// them, and a guess between day and month is shown.
+func TestTimesOfTheSource(t *testing.T) {
+	t.Parallel()
+	visit := entity(5, "Visit", field("visit_id", "string"), field("visit_date", "date"),
+		field("checked_in_at", "datetime"), field("ward_name", "string"))
+	tests := []struct {
+		name, typ, target string
+		dates             []string
+		op                schema.Op // "" is unmapped
+		formula, review   string    // a part of the formula
+	}{
+		{"iso", "date", "visit_date", []string{`"2024-03-14"`}, schema.OpDirect, "visit_date", ""},
+		{"dots", "date", "visit_date", []string{`"03.04.2024"`}, schema.OpFormatConversion, `[D1].[M1].[Y0001]`, ""},
+		{"day beyond 12", "date", "visit_date", []string{`"03/14/2024"`, `"03/04/2024"`}, schema.OpFormatConversion, `[M1]/[D1]/[Y0001]`, ""},
+		{"either", "date", "visit_date", []string{`"03/04/2024"`, `"05/06/2024"`}, schema.OpFormatConversion, `[D1]/[M1]/[Y0001]`, analysis.ReviewMappingAmbiguous},
+		{"datetime in a text", "string", "visit_date", []string{`"2024-03-14T10:00:00Z"`}, schema.OpFormatConversion, `[Y0001]-[M01]-[D01]`, ""},
+		{"date for a datetime", "date", "checked_in_at", []string{`"14.03.2024"`}, schema.OpFormatConversion, `[D1].[M1].[Y0001]`, ""},
+		{"seconds", "float", "checked_in_at", []string{"1706659200"}, schema.OpFormatConversion, "* 1000", ""},
+		{"a number", "float", "checked_in_at", []string{"17"}, "", "", ""},
+		{"no times", "string", "visit_date", []string{`"soon"`}, "", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rows := make([]string, len(tt.dates))
+			for i, date := range tt.dates {
+				rows[i] = fmt.Sprintf(`{"visit_id":"v%d","%s":%s,"ward_name":"B2"}`, i, tt.target, date)
+			}
+			s := bronze(t, fmt.Sprintf(`[{"name":"visit_id","type":"string"},{"name":"%s","type":"%s"},{"name":"ward_name","type":"string"}]`, tt.target, tt.typ),
+				"["+strings.Join(rows, ",")+"]")
+			r := setup(t, analysis.Config{}, []schema.Entity{visit}).analyze(t, s, nil).Recommendation
+			var m schema.Mapping
+			if i := slices.IndexFunc(r.Mappings, func(m schema.Mapping) bool { return m.Target == tt.target }); i >= 0 {
+				m = r.Mappings[i]
+			}
+			if m.Op != tt.op || !strings.Contains(m.Formula, tt.formula) || m.Review != tt.review {
+				t.Errorf("mapping is %+v, want %q with %q, review %q; unmapped are %+v", m, tt.op, tt.formula, tt.review, r.Unmapped)
+			}
+		})
+	}
+}
+
+// TestTimesOfANewEntity: a new entity gets dates where they are sure, and else the
+// text, so that nothing is lost.
+func TestTimesOfANewEntity(t *testing.T) {
+	t.Parallel()
+	b := setup(t, analysis.Config{}, nil)
+	r := b.analyze(t, bronze(t, `[{"name":"due","type":"date"},{"name":"paid","type":"date"},{"name":"hours","type":"string"}]`,
+		`[{"due":"14.03.2024","paid":"03/04/2024","hours":40},{"due":"15.03.2024","paid":"05/06/2024","hours":"38,5"}]`), nil).Recommendation
+	want := []schema.Field{{Name: "due", Type: "date"}, {Name: "paid", Type: "string"}, {Name: "hours", Type: "string"}}
+	if diff := cmp.Diff(want, r.Fields); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"due -> due (format_conversion)", "paid -> paid", "hours -> hours (format_conversion)"}, pairsOf(r)); diff != "" {
+		t.Errorf("mappings (-want +got):\n%s", diff)
+	}
+}
+
 func TestBadEntitiesDoNotBlock(t *testing.T) {
 	t.Parallel()
 	entities := append(shop(), entity(20, ""), entity(21, "Empty"), entity(22, "Nul\x00", field("mail", "string")),
@@ -268,7 +347,7 @@ func TestNewRefusesBadConfig(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]analysis.Config{
 		"threshold": {CreateBelow: 1.5},
-		"cache":     {CachedFields: -1},
+		"cache":     {CachedBytes: -1},
 		"fallback":  {Fallback: "maybe"},
 	} {
 		if _, err := analysis.New(&catalog{}, nil, cfg); err == nil {

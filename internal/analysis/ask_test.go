@@ -475,3 +475,46 @@ func TestWideQuestion(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingToMendCostsNoCall: a failure that names neither a source nor a target
+// says nothing that a second answer could do better.
+func TestNothingToMendCostsNoCall(t *testing.T) {
+	t.Parallel()
+	p := goodProposal()
+	p.Rejected = []analysis.Failure{{Code: analysis.CodeUnknownField, Detail: "unmapped names s99"}, {Sources: []int{77}}}
+	p.Mappings = append(p.Mappings, analysis.Proposed{Op: schema.OpConstant, Args: formula.Args{Literal: "red"}})
+	b := setup(t, analysis.Config{}, shop(), step{proposal: p})
+	r := b.analyze(t, bronze(t, customerFields, customerRow), nil).Recommendation
+	if len(b.model.asked) != 1 || len(r.Mappings) != len(goodProposal().Mappings) || len(r.Review) != 0 {
+		t.Errorf("%d questions, %d mappings, review %v; want one question and the good mappings", len(b.model.asked), len(r.Mappings), r.Review)
+	}
+}
+
+// TestModelLeavesTheFormatOut: a direct mapping of dates that have to be converted
+// costs no second question, unless day and month could change places.
+func TestModelLeavesTheFormatOut(t *testing.T) {
+	t.Parallel()
+	converted := analysis.Proposed{
+		Sources: []int{dob}, Target: "birth_date", Op: schema.OpFormatConversion, Args: formula.Args{InFormat: "MM/DD/YYYY"}, Band: analysis.BandHigh,
+	}
+	for _, tt := range []struct {
+		date, review string
+		questions    int
+	}{
+		{"27.02.1990", "", 1},
+		{"02/27/1990", "", 1},
+		{"02/03/1990", analysis.ReviewMappingAmbiguous, 2},
+	} {
+		p := goodProposal()
+		p.Mappings, p.Unmapped = append(p.Mappings, direct(dob, "birth_date")), nil
+		b := setup(t, analysis.Config{}, shop(), step{proposal: p}, step{proposal: analysis.Proposal{Mappings: []analysis.Proposed{converted}}})
+		r := b.analyze(t, bronze(t, customerFields, strings.Replace(customerRow, "1990-02-03", tt.date, 1)), nil).Recommendation
+		if pairs := pairsOf(r); !slices.Contains(pairs, "dob -> birth_date (format_conversion)") || len(b.model.asked) != tt.questions {
+			t.Errorf("%s: mappings %v after %d questions, want a conversion after %d", tt.date, pairs, len(b.model.asked), tt.questions)
+			continue
+		}
+		if m := r.Mappings[len(r.Mappings)-1]; m.Engine != schema.EngineLLM || m.Review != tt.review {
+			t.Errorf("%s: mapping is %+v, want review %q", tt.date, m, tt.review)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"encoding/binary"
 	"hash/maphash"
+	"strconv"
 	"sync"
 
 	"github.com/schemacast/schemacast/internal/schema"
@@ -13,11 +14,11 @@ import (
 // entities takes longer than all the rest of an analysis. An entry is found by its
 // tenant and is only used when the entities are still the same ones.
 type cache struct {
-	limit int // entity fields
+	limit int // bytes
 	seed  maphash.Seed
 
 	mu      sync.Mutex
-	fields  int
+	size    int                      // bytes of all entries
 	tenants map[string]*list.Element // of *cached
 	recent  *list.List               // the last used first
 }
@@ -25,8 +26,8 @@ type cache struct {
 type cached struct {
 	tenantID string
 	digest   uint64
+	size     int
 	entities *entities
-	fields   int
 	ready    chan struct{} // closed when entities is set
 }
 
@@ -37,10 +38,7 @@ func newCache(limit int) *cache {
 // get returns the entities indexed. Of several analyses that need the same index at
 // once, one builds it and the others wait.
 func (c *cache) get(tenantID string, all []schema.Entity) *entities {
-	digest, fields := c.digest(all)
-	if fields > c.limit {
-		return newEntities(tenantID, all)
-	}
+	digest, size := c.digest(all)
 	c.mu.Lock()
 	if element, ok := c.tenants[tenantID]; ok {
 		entry := element.Value.(*cached)
@@ -55,10 +53,10 @@ func (c *cache) get(tenantID string, all []schema.Entity) *entities {
 		}
 		c.drop(element)
 	}
-	entry := &cached{tenantID: tenantID, digest: digest, fields: fields, ready: make(chan struct{})}
+	entry := &cached{tenantID: tenantID, digest: digest, size: size, ready: make(chan struct{})}
 	c.tenants[tenantID] = c.recent.PushFront(entry)
-	c.fields += fields
-	for c.fields > c.limit {
+	c.size += size
+	for c.size > c.limit && c.recent.Len() > 1 {
 		c.drop(c.recent.Back())
 	}
 	c.mu.Unlock()
@@ -71,36 +69,37 @@ func (c *cache) drop(element *list.Element) {
 	entry := element.Value.(*cached)
 	c.recent.Remove(element)
 	delete(c.tenants, entry.tenantID)
-	c.fields -= entry.fields
+	c.size -= entry.size
 }
 
-// digest covers everything that the index and the questions take from entities.
-func (c *cache) digest(all []schema.Entity) (digest uint64, fields int) {
+// fieldBytes is what an indexed field takes beside its texts.
+const fieldBytes = 256
+
+// digest covers everything that the index and the questions take from entities, and
+// estimates the memory of both.
+func (c *cache) digest(all []schema.Entity) (digest uint64, size int) {
 	var h maphash.Hash
 	h.SetSeed(c.seed)
-	var number [8]byte
+	number := func(n int64) {
+		var b [8]byte
+		binary.LittleEndian.PutUint64(b[:], uint64(n))
+		_, _ = h.Write(b[:])
+	}
 	write := func(texts ...string) {
 		for _, text := range texts {
-			binary.LittleEndian.PutUint64(number[:], uint64(len(text)))
-			_, _ = h.Write(number[:]) // a length in front: "ab","c" is not "a","bc"
+			number(int64(len(text))) // in front: "ab","c" is not "a","bc"
 			_, _ = h.WriteString(text)
+			size += len(text)
 		}
 	}
 	for _, entity := range all {
-		binary.LittleEndian.PutUint64(number[:], uint64(entity.ID))
-		_, _ = h.Write(number[:])
+		number(entity.ID)
 		write(entity.Name)
 		for _, f := range entity.Fields {
-			write(f.Name, f.Type, f.Format, f.Description, string(f.Sample))
-			required := byte(0)
-			if f.Required {
-				required = 1
-			}
-			_ = h.WriteByte(required)
+			write(f.Name, f.Type, f.Format, f.Description, string(f.Sample), strconv.FormatBool(f.Required))
 		}
-		fields += len(entity.Fields)
-		binary.LittleEndian.PutUint64(number[:], uint64(len(entity.Fields)))
-		_, _ = h.Write(number[:])
+		number(int64(len(entity.Fields)))
+		size += fieldBytes * len(entity.Fields)
 	}
-	return h.Sum64(), fields
+	return h.Sum64(), size
 }

@@ -23,15 +23,16 @@ type Config struct {
 	// CreateBelow is the absolute score of the best entity under which the offline
 	// engine creates a new one. Defaults to 0.45.
 	CreateBelow float64
-	// CachedFields bounds the memory of the indexes that are kept between analyses,
-	// in entity fields over all tenants, about 350 bytes each. A tenant beyond it is
-	// indexed for every analysis. Defaults to 250,000.
-	CachedFields int
+	// CachedBytes bounds, as an estimate, the memory of the indexes that are kept
+	// between analyses, over all tenants. The tenant seen last is kept whatever its
+	// size: its analyses would build an index each otherwise. Defaults to 16 MiB,
+	// about 50,000 fields of entities.
+	CachedBytes int
 }
 
 const (
-	defaultCreateBelow  = 0.45
-	defaultCachedFields = 250_000
+	defaultCreateBelow = 0.45
+	defaultCachedBytes = 16 << 20
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -41,14 +42,14 @@ func (c Config) withDefaults() (Config, error) {
 	if c.RawSamples == nil {
 		c.RawSamples = func(string) bool { return false }
 	}
-	if c.CachedFields == 0 {
-		c.CachedFields = defaultCachedFields
+	if c.CachedBytes == 0 {
+		c.CachedBytes = defaultCachedBytes
 	}
 	switch {
 	case c.CreateBelow < 0 || c.CreateBelow > 1:
 		return c, fmt.Errorf("analysis: CreateBelow is %g; set it between 0 and 1", c.CreateBelow)
-	case c.CachedFields < 0:
-		return c, fmt.Errorf("analysis: CachedFields is %d; set it to 0 for the default or above", c.CachedFields)
+	case c.CachedBytes < 0:
+		return c, fmt.Errorf("analysis: CachedBytes is %d; set it to 0 for the default or above", c.CachedBytes)
 	case c.Fallback != FallbackNone && c.Fallback != FallbackOffline:
 		return c, fmt.Errorf("analysis: Fallback is %q; set it to %q or leave it empty", c.Fallback, FallbackOffline)
 	}

@@ -72,6 +72,7 @@ func (d *draft) settle() {
 func (d *draft) fill(ctx context.Context, allowed func(sourceField, target int) bool) error {
 	usedSource, usedTarget := d.used()
 	lists := make([][]match.Candidate, len(d.src.fields))
+	var misfits []*defect
 	for s, list := range d.dst.candidates {
 		if usedSource[s] {
 			continue
@@ -79,15 +80,23 @@ func (d *draft) fill(ctx context.Context, allowed func(sourceField, target int) 
 		for _, c := range list {
 			switch {
 			case usedTarget[c.Target] || !allowed(s, c.Target):
-			case fits(d.src.fields[s], d.dst.fields[c.Target], schema.OpDirect):
+			case d.mappable(s, c.Target):
 				lists[s] = append(lists[s], c)
 			case c.Score >= misfitFloor:
 				// It must not take the target from a field that fits.
-				d.defects = append(d.defects, d.misfit(s, c.Target))
+				misfits = append(misfits, d.misfit(s, c.Target))
 			}
 		}
 	}
-	return d.check(ctx, assigned(lists, d.dst))
+	err := d.check(ctx, assigned(lists, d.dst))
+	d.defects = append(d.defects, misfits...) // behind what was tried, which tells more
+	return err
+}
+
+// mappable says that the matcher may map a pair: directly, or as times.
+func (d *draft) mappable(s, t int) bool {
+	from, to := d.src.fields[s], d.dst.fields[t]
+	return fits(from, to, schema.OpDirect) || d.dst.holdsTime(to.Name) && len(d.src.timeFormats(s)) > 0
 }
 
 func (d *draft) misfit(s, t int) *defect {

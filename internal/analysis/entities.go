@@ -43,6 +43,9 @@ func newEntities(tenantID string, all []schema.Entity) *entities {
 	return e
 }
 
+// taken says that an entity of the tenant has a name.
+func (e *entities) taken(name string) bool { return e.names[nameKey(name)] }
+
 // usableFields are the fields that a mapping can name; most lists are returned as
 // they are.
 func usableFields(fields []schema.Field) []schema.Field {

@@ -143,9 +143,55 @@ func TestConfidence(t *testing.T) {
 	}
 }
 
+// TestWithoutValues: what quotes a value is replaced, the words of the schema are none.
+func TestWithoutValues(t *testing.T) {
+	t.Parallel()
+	src, err := newSource(schema.Schema{
+		Fields:     []schema.Field{{Name: "is_active", Type: "string"}, {Name: "owner", Type: "string", Sample: json.RawMessage(`"Erika"`)}},
+		RawSamples: json.RawMessage(`[{"is_active":"Active","owner":"Tom Chen"},{"is_active":"no","owner":null}]`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"the active ones, or no": "the active ones, or no",
+		"owned by tom chen":      "-",
+		"such as ERIKA":          "-",
+	} {
+		if got := src.withoutValues(text, "-"); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
+// BenchmarkQuotable5000 holds the look-up of values in a wide schema, which took
+// seconds before it had an index.
+func BenchmarkQuotable5000(b *testing.B) {
+	var fields []schema.Field
+	rows := []map[string]string{{}, {}, {}, {}, {}}
+	for i := range maxFields {
+		name := fmt.Sprintf("meter_pressure_state_%d", i)
+		fields = append(fields, schema.Field{Name: name, Type: "string"})
+		for r := range rows {
+			rows[r][name] = fmt.Sprintf("stateful value %d %d", r, i)
+		}
+	}
+	samples, err := json.Marshal(rows)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		src, err := newSource(schema.Schema{Fields: fields, RawSamples: samples})
+		if err != nil || len(src.quotable()) != len(rows)*maxFields {
+			b.Fatalf("%d values, %v", len(src.quotable()), err)
+		}
+	}
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	c := newCache(10)
+	limit := 10 * fieldBytes
+	c := newCache(limit)
 	of := func(n int) []schema.Entity {
 		return []schema.Entity{{ID: int64(n), Name: "E", Fields: named("a", "b", "c", "d")}}
 	}
@@ -159,12 +205,17 @@ func TestCacheIsBounded(t *testing.T) {
 	for i := range 20 {
 		c.get(fmt.Sprint("other", i), of(3))
 	}
-	if c.fields > 10 || len(c.tenants) != 2 || c.recent.Len() != 2 {
-		t.Errorf("%d fields of %d tenants are kept, want at most 10", c.fields, len(c.tenants))
+	if c.size > limit || c.size < limit/2 || len(c.tenants) != 2 || c.recent.Len() != 2 {
+		t.Errorf("%d bytes of %d tenants are kept, want at most %d", c.size, len(c.tenants), limit)
 	}
-	big := []schema.Entity{{ID: 1, Name: "Big", Fields: named(strings.Split(strings.Repeat("x ", 11), " ")...)}}
-	if c.get("big", big) == nil || c.tenants["big"] != nil {
-		t.Error("a tenant beyond the limit was kept")
+	long := of(4)
+	long[0].Fields[0].Sample = json.RawMessage(`"` + strings.Repeat("x", limit) + `"`)
+	if big := c.get("big", long); c.get("big", long) != big || len(c.tenants) != 1 {
+		t.Error("a tenant beyond the limit is not the only one that is kept")
+	}
+	c.get("other19", of(3))
+	if c.size > limit || c.tenants["big"] != nil {
+		t.Errorf("%d bytes are kept, want the large tenant gone", c.size)
 	}
 	if diff := cmp.Diff(map[int64]bool{3: true}, c.get("other19", of(3)).seen); diff != "" {
 		t.Errorf("entities of another tenant (-want +got):\n%s", diff)
@@ -199,7 +250,7 @@ func TestDigestTellsEntitiesApart(t *testing.T) {
 			t.Errorf("%s changed and the digest did not", name)
 		}
 	}
-	if again, fields := c.digest(base()); again != want || fields != 3 {
+	if again, size := c.digest(base()); again != want || size < 3*fieldBytes {
 		t.Error("the digest of the same entities differs")
 	}
 }

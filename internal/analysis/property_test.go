@@ -121,7 +121,7 @@ func checkVerified(t *rapid.T, s schema.Schema, entities []schema.Entity, r anal
 			}
 			used[name] = true
 		}
-		report, err := formula.Verify(context.Background(), m.Formula, m.Sources, target, schema.SampleRows(s.RawSamples, 10))
+		report, err := formula.NewVerifier(schema.SampleRows(s.RawSamples, 10)).Verify(context.Background(), m.Formula, m.Sources, target)
 		if err != nil || report.Rows != 1 {
 			t.Fatalf("formula %q of target %q: %v", m.Formula, m.Target, err)
 		}

@@ -76,7 +76,8 @@ func (p *proposed) items(mappings []Proposed) []item {
 	return items
 }
 
-// repairable are the failures that a second question may mend.
+// repairable are the failures that a second question may mend: those that name a
+// field on either side.
 func (p *proposed) repairable(rejected []Failure) []Failure {
 	var failures []Failure
 	for _, bad := range p.defects {
@@ -95,7 +96,7 @@ func (p *proposed) repairable(rejected []Failure) []Failure {
 		}
 		p.defects = append(p.defects, bad)
 	}
-	return failures
+	return slices.DeleteFunc(failures, func(f Failure) bool { return len(f.Sources) == 0 && f.Target == "" })
 }
 
 // askedAs is the way back from positions of fields to indices of the question.

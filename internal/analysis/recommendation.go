@@ -64,6 +64,7 @@ const (
 	ReviewNothingMapped    = "nothing_mapped"   // no field has a mapping
 	ReviewMappingConstant  = "constant"         // of a mapping: the value comes from no field
 	ReviewMappingUnchecked = "not_executed"     // of a mapping: no sample row had a value to run on
+	ReviewMappingAmbiguous = "ambiguous_date"   // of a mapping: day and month could change places on every sample row
 	ReviewMappingSame      = "same_result"      // of a mapping: every sample row gave the same value, though the sources differ
 	ReviewMappingDoubtful  = "low_confidence"   // of a mapping: the evidence is thin
 )

@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 
+	"github.com/schemacast/schemacast/internal/analysis/formula"
 	"github.com/schemacast/schemacast/internal/analysis/match"
 	"github.com/schemacast/schemacast/internal/schema"
 )
@@ -22,13 +23,14 @@ type source struct {
 	profiles []match.Profile
 	position map[string]int // name -> index into fields
 	rows     *rows
-	skipped  []Unmapped // fields that can not be mapped at all
-	values   []string   // see quotable
+	skipped  []Unmapped       // fields that can not be mapped at all
+	values   []string         // see quotable
+	formats  map[int][]string // see timeFormats
 }
 
 // newSource fails with a *schema.FieldsError when nothing is left to analyse.
 func newSource(s schema.Schema) (*source, error) {
-	src := &source{schema: s, position: make(map[string]int, len(s.Fields))}
+	src := &source{schema: s, position: make(map[string]int, len(s.Fields)), formats: make(map[int][]string)}
 	for _, f := range s.Fields {
 		_, twice := src.position[f.Name]
 		switch {
@@ -54,6 +56,18 @@ func newSource(s schema.Schema) (*source, error) {
 // every row.
 func rowsFor(fields int) int {
 	return max(2, min(sampleRows, 5*maxFields/fields))
+}
+
+// timeFormats are the formats in which the sample values of a field are points in
+// time: none where they are not, and two where day and month could change places.
+func (s *source) timeFormats(position int) []string {
+	formats, known := s.formats[position]
+	if !known {
+		name := s.fields[position].Name
+		formats = formula.NewVerifier(s.rows.project([]string{name})).TimeFormats(name)
+		s.formats[position] = formats
+	}
+	return formats
 }
 
 func (s *source) skip(name, detail string) {

@@ -52,6 +52,11 @@ func (t *target) locate() {
 	}
 }
 
+// holdsTime says that a field of the target is a date or a point in time.
+func (t *target) holdsTime(name string) bool {
+	return t.families[t.position[name]] == match.FamilyTime
+}
+
 func (t *target) pick() {
 	t.picks = make([]int, len(t.candidates))
 	for i, choice := range match.Assign(t.candidates, offlineFloor) {

@@ -43,10 +43,48 @@ type defect struct {
 	detail string
 }
 
-// verify checks an item in the order of the cheapest first: the target exists, the
-// sources exist, the types can fit, the formula renders, compiles and runs on the
-// sample rows. The error is the context's; everything else is a defect.
+// verify checks an item; a direct one whose values are no good as they are, also as
+// the conversion that mends that. The error is the context's; everything else is a
+// defect.
 func verify(ctx context.Context, src *source, dst *target, it item) (*verified, *defect, error) {
+	v, bad, err := try(ctx, src, dst, it)
+	if bad == nil || bad.code == CodeUnknownField {
+		return v, bad, err
+	}
+	if conversion, ok := converted(src, dst, it); ok {
+		if v, worse, err := try(ctx, src, dst, conversion); worse == nil {
+			return v, nil, err
+		}
+	}
+	return nil, bad, nil
+}
+
+// converted is a direct item as the conversion that its values need: from the way in
+// which they write times, or to a text where some of them are numbers. Where day and
+// month could change places, a model is asked again instead, since it may know, and
+// a field of a new entity keeps the text.
+func converted(src *source, dst *target, it item) (item, bool) {
+	if it.op != schema.OpDirect || it.expr != "" || len(it.sources) != 1 {
+		return it, false
+	}
+	s := it.sources[0]
+	it.op = schema.OpFormatConversion
+	if dst.holdsTime(it.target) {
+		formats := src.timeFormats(s)
+		if len(formats) == 0 || len(formats) > 1 && (it.derived || it.engine == schema.EngineLLM) {
+			return it, false
+		}
+		it.args = formula.Args{InFormat: formats[0]}
+		return it, true
+	}
+	it.args = formula.Args{OutFormat: "trim"}
+	return it, src.profiles[s].Family == match.FamilyText && dst.families[dst.position[it.target]] == match.FamilyText
+}
+
+// try checks an item as it is, the cheapest first: the target exists, the sources
+// exist, the types can fit, the formula renders, compiles and runs on the sample
+// rows.
+func try(ctx context.Context, src *source, dst *target, it item) (*verified, *defect, error) {
 	fail := func(code, format string, args ...any) (*verified, *defect, error) {
 		return nil, &defect{item: it, code: code, detail: clip(fmt.Sprintf(format, args...), maxWhy)}, nil
 	}
@@ -172,16 +210,18 @@ func accept(src *source, dst *target, it item, position int, expr string, report
 	}
 	m.Confidence = confidence(src, dst, it, position, report)
 	m.Why = why(src, dst, it, m, report)
-	m.Review = doubt(it, m, report)
+	m.Review = doubt(src, dst, it, m, report)
 	return &verified{mapping: m, sources: it.sources, target: position}
 }
 
-func doubt(it item, m schema.Mapping, report formula.Report) string {
+func doubt(src *source, dst *target, it item, m schema.Mapping, report formula.Report) string {
 	switch {
 	case m.Op == schema.OpConstant:
 		return ReviewMappingConstant
 	case m.Confidence < doubtfulBelow:
 		return ReviewMappingDoubtful
+	case it.op == schema.OpFormatConversion && dst.holdsTime(m.Target) && len(src.timeFormats(it.sources[0])) > 1:
+		return ReviewMappingAmbiguous
 	case it.op == schema.OpFormula && report.Produced == 0:
 		return ReviewMappingUnchecked
 	case report.Constant:

@@ -19,6 +19,7 @@ type memory struct {
 	streams map[int64]*stream
 	dropped map[string]string // reasons by "schema/seq"
 	takes   int
+	taken   []int         // streams of each take that gave any
 	again   int           // deliveries that were on record already
 	empty   chan struct{} // gets a token whenever the last unsent event was settled
 	// fail, when set, may refuse a call ("take", "settle", "defer").
@@ -71,6 +72,9 @@ func (m *memory) Take(_ context.Context, owner string, ttl time.Duration, limit 
 	}
 	slices.SortFunc(ids, cmp.Compare)
 	var events []schema.Event
+	if len(ids) > 0 {
+		m.taken = append(m.taken, min(limit, len(ids)))
+	}
 	for _, id := range ids[:min(limit, len(ids))] {
 		s := m.streams[id]
 		s.owner, s.until = owner, now.Add(ttl)

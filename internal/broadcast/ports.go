@@ -11,8 +11,8 @@ import (
 // of one schema; whoever leases it is the only one who sends them.
 type Outbox interface {
 	// Take leases up to limit streams that have unsent events and are due to owner
-	// for ttl, and returns their unsent events ordered by stream and seq. Streams
-	// that owner holds already are among them.
+	// for ttl, and returns their unsent events, of a long stream the first ones, ordered
+	// by stream and seq. Streams that owner holds already are among them.
 	Take(ctx context.Context, owner string, ttl time.Duration, limit int) ([]schema.Event, error)
 	// Settle records what became of events. A stream without unsent events loses its
 	// lease.

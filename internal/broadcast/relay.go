@@ -24,8 +24,8 @@ type RelayConfig struct {
 	// thirds of it nothing more is sent. It should be several times the publisher's
 	// timeout. Defaults to 30 s.
 	LeaseTTL time.Duration
-	// Streams is how many streams are taken at once; their events are held in
-	// memory. Defaults to 32.
+	// Streams is how many streams are taken at once, at most: their events are held
+	// in memory, so those of wide schemas are taken a few at a time. Defaults to 32.
 	Streams int
 	// Batch is how many messages go into one request, at most and by default 10. A
 	// server that limits the rate is sent smaller ones for a while.
@@ -108,6 +108,7 @@ type Relay struct {
 	// Of the goroutine alone.
 	retry     *backoff.ExponentialBackOff
 	batch     int        // messages a request at the moment
+	streams   int        // streams a round at the moment
 	unsettled []Delivery // what the outbox could not be told yet
 }
 
@@ -129,7 +130,8 @@ func NewRelay(outbox Outbox, publisher Publisher, renderer *Renderer, cfg RelayC
 			Multiplier:          2,
 			MaxInterval:         cfg.MaxBackoff,
 		},
-		batch: cfg.Batch,
+		batch:   cfg.Batch,
+		streams: min(firstStreams, cfg.Streams),
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package broadcast
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -99,6 +100,39 @@ func TestRelayDropsWhatCanNotPass(t *testing.T) {
 			t.Errorf("status = %+v, want 3 dropped and good health", status)
 		}
 	})
+}
+
+// What is held in memory depends on bytes, not on the number of streams alone.
+func TestRelayTakesFewWideSchemasAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fields int
+		taken  []int
+	}{
+		"narrow": {1, []int{10, 14}},
+		"wide":   {20_000, []int{10, 5, 5, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				fields := json.RawMessage("[" + strings.Repeat(`{"name":"a","type":"string"},`, tt.fields) + "{}]")
+				for id := range int64(24) {
+					ev := shortEvent(id+1, schema.EventStarted)
+					ev.Started.Fields = fields
+					b.outbox.add("gone", ev)
+				}
+				b.relay("one", nil)
+				b.outbox.waitEmpty(t)
+				b.wire.mustBeInOrder(24, 1)
+				b.outbox.mu.Lock()
+				defer b.outbox.mu.Unlock()
+				if diff := cmp.Diff(tt.taken, b.outbox.taken); diff != "" {
+					t.Errorf("streams taken (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
 }
 
 // A refusal for size is first answered with a smaller form.

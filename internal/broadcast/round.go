@@ -24,7 +24,7 @@ func (r *Relay) round(ctx context.Context) pace {
 		return r.outboxFailed(err)
 	}
 	taken := time.Now() // before the lease begins, so never later than its end
-	events, err := r.outbox.Take(ctx, r.cfg.Owner, r.cfg.LeaseTTL, r.cfg.Streams)
+	events, err := r.outbox.Take(ctx, r.cfg.Owner, r.cfg.LeaseTTL, r.streams)
 	if err != nil {
 		if ctx.Err() != nil {
 			return pace{}
@@ -34,6 +34,7 @@ func (r *Relay) round(ctx context.Context) pace {
 	if len(events) == 0 {
 		return r.idle(ctx)
 	}
+	r.resize(events)
 	left, err := r.send(ctx, queue(events), taken)
 	settleErr := r.settle(ctx)
 	switch {
@@ -46,6 +47,45 @@ func (r *Relay) round(ctx context.Context) pace {
 		return r.outboxFailed(settleErr)
 	}
 	return pace{}
+}
+
+const (
+	// firstStreams is where a relay begins, enough to fill a request: after an outage
+	// everything waits.
+	firstStreams = maxBatch
+	// heldBytes of events in one round are enough. A completed event of 5,000 fields
+	// has one megabyte.
+	heldBytes = 4 << 20
+)
+
+// resize chooses how many streams the next round takes: fewer after one that held
+// too much, more after a small one.
+func (r *Relay) resize(events []schema.Event) {
+	held := 0
+	for _, ev := range events {
+		held += fieldBytes(ev)
+	}
+	switch {
+	case held > heldBytes:
+		r.streams = max(1, r.streams/2)
+	case held < heldBytes/4:
+		r.streams = min(r.cfg.Streams, 2*r.streams)
+	}
+}
+
+// fieldBytes is the size of the lists of fields in an event. The rest is small.
+func fieldBytes(ev schema.Event) int {
+	size := 0
+	if ev.Started != nil {
+		size += len(ev.Started.Fields)
+	}
+	if ev.Completed != nil {
+		size += len(ev.Completed.Schema.Fields)
+		if ev.Completed.Entity != nil {
+			size += len(ev.Completed.Entity.Fields)
+		}
+	}
+	return size
 }
 
 // queue puts the first events of all streams before the second ones, so that a long

@@ -212,3 +212,37 @@ func BenchmarkUserPrompt(b *testing.B) {
 		userPrompt(q)
 	}
 }
+
+// TestFormatsOfTheRules: what the prompt offers as in_format and out_format is what
+// the renderer of formulas understands.
+func TestFormatsOfTheRules(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ in, out, source, target, row string }{
+		{"DD/MM/YYYY", "", "string", "date", `"14/03/2024"`},
+		{"DD/MM/YYYY", "YYYY-MM-DD HH:mm:ss", "string", "string", `"14/03/2024"`},
+		{"iso", "DD/MM/YYYY", "datetime", "string", `"2024-03-14T10:00:00Z"`},
+		{"epoch_s", "iso", "float", "datetime", "1706659200"},
+		{"epoch_ms", "", "float", "datetime", "1706659200000"},
+		{"decimal_comma", "", "string", "decimal", `"1.234,50 EUR"`},
+		{"yes/no", "", "string", "boolean", `"yes"`},
+		{"", "lower", "string", "string", `" A@B.example "`},
+		{"", "upper", "string", "string", `"de"`},
+		{"", "trim", "string", "string", `" x "`},
+	} {
+		for _, format := range []string{c.in, c.out} {
+			if !strings.Contains(rules, format) {
+				t.Errorf("the rules do not offer %q", format)
+			}
+		}
+		source, target := schema.Field{Name: "a", Type: c.source}, schema.Field{Name: "t", Type: c.target}
+		v := formula.NewVerifier([]json.RawMessage{json.RawMessage(`{"a":` + c.row + `}`)})
+		expr, err := v.Render(schema.OpFormatConversion, []schema.Field{source}, target, formula.Args{InFormat: c.in, OutFormat: c.out})
+		if err != nil {
+			t.Errorf("%q to %q: %v", c.in, c.out, err)
+			continue
+		}
+		if report, err := v.Verify(t.Context(), expr, []string{"a"}, target); err != nil || report.Produced != 1 {
+			t.Errorf("%q to %q: %+v, %v", c.in, c.out, report, err)
+		}
+	}
+}

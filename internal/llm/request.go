@@ -23,24 +23,7 @@ type wireRequest struct {
 // encode makes the exact bytes of the request for q. Equal questions give equal
 // bytes, which is what the cache lives on.
 func (c *Client) encode(q analysis.Question, d dialect) ([]byte, error) {
-	system := systemPrompt(d.jsonSchema)
-	request := wireRequest{ChatCompletionRequest: openai.ChatCompletionRequest{
-		Model: c.cfg.Model,
-		Messages: []openai.ChatCompletionMessage{
-			{Role: openai.ChatMessageRoleSystem, Content: system},
-			{Role: openai.ChatMessageRoleUser, Content: userPrompt(q)},
-		},
-		ResponseFormat: responseFormat(d.jsonSchema),
-	}}
-	if d.temperature {
-		request.Temperature = new(float32)
-	}
-	if d.maxTokens {
-		request.MaxTokens = c.cfg.MaxOutputTokens //nolint:staticcheck // deprecated by OpenAI alone; other servers know no other name
-	} else {
-		request.MaxCompletionTokens = c.cfg.MaxOutputTokens
-	}
-	body, err := json.Marshal(request)
+	body, err := json.Marshal(c.request(d, responseFormat(d.jsonSchema), systemPrompt(d.jsonSchema), userPrompt(q)))
 	if err != nil {
 		return nil, fmt.Errorf("encode the question of %d source fields: %w", len(q.Source), err)
 	}
@@ -51,6 +34,27 @@ func (c *Client) encode(q analysis.Question, d dialect) ([]byte, error) {
 		}
 	}
 	return body, nil
+}
+
+// request is a request in the dialect d.
+func (c *Client) request(d dialect, format *openai.ChatCompletionResponseFormat, system, user string) wireRequest {
+	request := wireRequest{ChatCompletionRequest: openai.ChatCompletionRequest{
+		Model: c.cfg.Model,
+		Messages: []openai.ChatCompletionMessage{
+			{Role: openai.ChatMessageRoleSystem, Content: system},
+			{Role: openai.ChatMessageRoleUser, Content: user},
+		},
+		ResponseFormat: format,
+	}}
+	if d.temperature {
+		request.Temperature = new(float32)
+	}
+	if d.maxTokens {
+		request.MaxTokens = c.cfg.MaxOutputTokens //nolint:staticcheck // deprecated by OpenAI alone; other servers know no other name
+	} else {
+		request.MaxCompletionTokens = c.cfg.MaxOutputTokens
+	}
+	return request
 }
 
 func responseFormat(jsonSchema bool) *openai.ChatCompletionResponseFormat {

@@ -10,6 +10,10 @@ import (
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
+// maxTaken is how many events of one stream are taken at once: one that waited out a
+// long outage must not fill the memory of the relay.
+const maxTaken = 64
+
 // Take implements broadcast.Outbox. What is due is found by comparing counters of
 // streams, never by an id that grows: ids become visible in another order than the
 // one in which they were given.
@@ -28,7 +32,7 @@ func (s *Store) Take(ctx context.Context, owner string, ttl time.Duration, limit
 		var rows []eventRow
 		_, err = t.query(&rows, "SELECT e.id, e.schema_id, e.seq, e.tenant_id, e.run_id, e.requested_by, e.kind, e.payload, e.occurred_ms "+
 			"FROM schemacast_events e JOIN schemacast_streams s ON s.schema_id = e.schema_id "+
-			"WHERE s.schema_id IN ? AND e.seq > s.sent_seq ORDER BY e.schema_id, e.seq", ids)
+			"WHERE s.schema_id IN ? AND e.seq > s.sent_seq AND e.seq <= s.sent_seq + ? ORDER BY e.schema_id, e.seq", ids, maxTaken)
 		if err != nil {
 			return err
 		}

@@ -141,6 +141,28 @@ func TestEventsComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
+func TestLongStreamIsTakenInParts(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		c := g.claim(id, "a")
+		for range maxTaken {
+			g.must(g.Progress(t.Context(), c, schema.Progress{Stage: "ask"}))
+		}
+		for _, want := range []int{maxTaken, 1, 0} {
+			events, err := g.Take(t.Context(), "r", time.Minute, 10)
+			g.must(err)
+			if len(events) != want {
+				t.Fatalf("%d events, want %d", len(events), want)
+			}
+			var sent []broadcast.Delivery
+			for _, e := range events {
+				sent = append(sent, broadcast.Delivery{SchemaID: id, Seq: e.Seq})
+			}
+			g.must(g.Settle(t.Context(), "r", sent))
+		}
+	})
+}
+
 func TestManyStreamsAreSharedByTwoRelays(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		for i := range 20 {

@@ -1,6 +1,6 @@
 // Package formula makes and checks the JSONata expressions of field mappings:
-// Render writes one from an operation and its arguments, Gate refuses dangerous
-// ones without running them, and Verify runs one on sample rows under limits.
+// a Verifier writes one from an operation and its arguments, and runs one on sample
+// rows under limits; Gate refuses dangerous ones without running them.
 //
 // It guarantees that an expression which passes Gate reads declared source fields
 // only, gives the same result for the same record, and is cheap: Gate bounds the

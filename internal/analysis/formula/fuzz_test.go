@@ -89,7 +89,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(`a.b.c`, "a.b.c", "array[string]", `{"a": [{"b": {"c": "SECRETSECRET"}}, 7, "x", {"b": [[]]}]}`)
 	f.Add(`a`, "a.", "object", `{"a": {"": 1}, "a.": {"x": [1, 2, [3, {"y": null}]]}}`)
 	f.Fuzz(func(t *testing.T, expr, source, typ, row string) {
-		report, err := Verify(context.Background(), expr, []string{source}, schema.Field{Name: "t", Type: typ}, []json.RawMessage{json.RawMessage(row)})
+		report, err := NewVerifier(rowsOf(row)).Verify(t.Context(), expr, []string{source}, schema.Field{Name: "t", Type: typ})
 		var e *Error
 		if err != nil && !errors.As(err, &e) {
 			t.Fatalf("error is %T: %v", err, err)

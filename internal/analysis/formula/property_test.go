@@ -121,7 +121,7 @@ func TestRenderedExpressionsCompile(t *testing.T) {
 			names = append(names, sources[len(sources)-1].Name)
 		}
 		target := schema.Field{Name: "t", Type: anyType.Draw(t, "target"), Format: format.Draw(t, "format")}
-		expr, err := Render(op, sources, target, Args{
+		expr, err := NewVerifier(nil).Render(op, sources, target, Args{
 			InFormat: format.Draw(t, "in"), OutFormat: format.Draw(t, "out"), Separator: rapid.String().Draw(t, "separator"),
 			Index: rapid.IntRange(-3, 9).Draw(t, "index"), Literal: rapid.String().Draw(t, "literal"), Formula: rapid.String().Draw(t, "formula"),
 		})

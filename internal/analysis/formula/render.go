@@ -9,9 +9,8 @@ import (
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
-// Render writes the expression of an operation. Every source field is read by the
-// rule of keysOf without rows: dots nest. Where sample rows are at hand, use
-// Verifier.Render.
+// Render writes the expression of an operation. What the dots in names mean follows
+// from the rows, see keysOf.
 //
 //   - direct: the bare path (company_6), with a cast where Compatible says so.
 //     Casts give nothing for null, missing and blank values.
@@ -23,12 +22,6 @@ import (
 //   - formula: args.Formula itself.
 //
 // The result passes Gate. The error is an *Error.
-func Render(op schema.Op, sources []schema.Field, target schema.Field, args Args) (string, error) {
-	return NewVerifier(nil).Render(op, sources, target, args)
-}
-
-// Render is the package's Render, with the sample rows deciding what the dots in
-// names mean.
 func (v *Verifier) Render(op schema.Op, sources []schema.Field, target schema.Field, args Args) (string, error) {
 	names, paths := make([]string, len(sources)), make([]string, len(sources))
 	for i, source := range sources {

@@ -59,7 +59,7 @@ func TestRenderWritesShortExpressions(t *testing.T) {
 		{schema.OpFormula, field("a", "string"), "string", Args{Formula: " $trim(a) "}, `$trim(a)`},
 		{schema.OpFormatConversion, field("mail", "string"), "email", Args{}, `mail != null ? $lowercase($trim($string(mail)))`},
 	} {
-		got, err := Render(tt.op, tt.sources, schema.Field{Name: "t", Type: tt.target}, tt.args)
+		got, err := NewVerifier(nil).Render(tt.op, tt.sources, schema.Field{Name: "t", Type: tt.target}, tt.args)
 		if err != nil {
 			t.Errorf("Render(%s, %v): %v", tt.op, tt.sources, err)
 		}
@@ -146,7 +146,7 @@ func TestRenderedExpressionsConvert(t *testing.T) {
 		{combine, "string", "string", Args{Separator: ", "}, `null`, ``},
 	} {
 		source := []schema.Field{{Name: "my field", Type: tt.from}}
-		expr, err := Render(tt.op, source, schema.Field{Name: "t", Type: tt.to}, tt.args)
+		expr, err := NewVerifier(nil).Render(tt.op, source, schema.Field{Name: "t", Type: tt.to}, tt.args)
 		if err != nil {
 			t.Errorf("Render %s %s -> %s %+v: %v", tt.op, tt.from, tt.to, tt.args, err)
 			continue
@@ -163,7 +163,7 @@ func TestRenderedExpressionsConvert(t *testing.T) {
 func TestCombineSkipsWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	sources := []schema.Field{{Name: "a"}, {Name: "b.c"}, {Name: "d"}}
-	expr, err := Render(schema.OpCombine, sources, schema.Field{Name: "t", Type: "string"}, Args{Separator: " - "})
+	expr, err := NewVerifier(nil).Render(schema.OpCombine, sources, schema.Field{Name: "t", Type: "string"}, Args{Separator: " - "})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestRenderRefuses(t *testing.T) {
 		{"foreign field", schema.OpFormula, source("string"), "string", Args{Formula: "b"}, CodeUnknownSource},
 		{"empty formula", schema.OpFormula, source("string"), "string", Args{}, CodeSyntax},
 	} {
-		expr, err := Render(tt.op, tt.sources, schema.Field{Name: "t", Type: tt.target}, tt.args)
+		expr, err := NewVerifier(nil).Render(tt.op, tt.sources, schema.Field{Name: "t", Type: tt.target}, tt.args)
 		if got := codeOf(t, err); got != tt.code {
 			t.Errorf("%s: code %q for %q, want %q", tt.name, got, expr, tt.code)
 		}

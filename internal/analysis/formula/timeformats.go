@@ -2,7 +2,9 @@ package formula
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,6 +32,9 @@ func (v *Verifier) TimeFormats(source string) []string {
 	var formats []string
 	for _, clock := range guessedClocks {
 		for _, date := range guessedDates {
+			if slices.Contains(formats, strings.Replace(date, "MMMM", "MMM", 1)+clock) {
+				continue // May is short and long
+			}
 			if p, err := parsePattern(date + clock); err == nil && allParse(values, p.layout()) {
 				formats = append(formats, date+clock)
 			}

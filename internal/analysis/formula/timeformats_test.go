@@ -21,6 +21,7 @@ func TestTimeFormats(t *testing.T) {
 		{[]string{`{"d.at":"2024-03-04"}`}, []string{"YYYY-MM-DD"}},
 		{[]string{`{"d":{"at":"2024-03-04T10:00:00Z"}}`}, []string{"iso"}},
 		{[]string{`{"d":{"at":"4 Feb 2024"}}`}, []string{"D MMM YYYY"}},
+		{[]string{`{"d":{"at":"4 May 2024"}}`}, []string{"D MMM YYYY"}},
 		{[]string{`{"d":{"at":1706659200}}`}, []string{"epoch_s"}},
 		{[]string{`{"d":{"at":"1706659200000"}}`}, []string{"epoch_ms"}},
 		{[]string{`{"d":{"at":"2024-03-04"}}`, `{"d":{"at":"soon"}}`}, nil},

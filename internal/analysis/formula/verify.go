@@ -32,9 +32,8 @@ type Report struct {
 	Constant bool
 }
 
-// Verifier runs expressions on the rows of one schema. It reads the rows once; a
-// schema of thousands of fields should be verified through one Verifier. It may be
-// used by several goroutines.
+// Verifier writes expressions and runs them on the rows of one schema. It may be used
+// by several goroutines.
 type Verifier struct {
 	samples []sample
 }
@@ -42,11 +41,6 @@ type Verifier struct {
 // NewVerifier reads the rows, at most 20; those that are no objects are skipped.
 func NewVerifier(rows []json.RawMessage) *Verifier {
 	return &Verifier{samples: readSamples(rows, maxRows)}
-}
-
-// Verify is NewVerifier(rows).Verify, for a single expression.
-func Verify(ctx context.Context, expr string, sources []string, target schema.Field, rows []json.RawMessage) (Report, error) {
-	return NewVerifier(rows).Verify(ctx, expr, sources, target)
 }
 
 // Verify gates and compiles expr and runs it twice on every row, of which it sees

@@ -45,7 +45,7 @@ func TestVerifyReports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Verify(t.Context(), tt.expr, tt.sources, tt.target, tt.rows)
+			got, err := NewVerifier(tt.rows).Verify(t.Context(), tt.expr, tt.sources, tt.target)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestVerifyRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Verify(t.Context(), tt.expr, []string{"a"}, schema.Field{Name: "t", Type: tt.typ}, rowsOf(tt.row))
+			_, err := NewVerifier(rowsOf(tt.row)).Verify(t.Context(), tt.expr, []string{"a"}, schema.Field{Name: "t", Type: tt.typ})
 			if got := codeOf(t, err); got != tt.code {
 				t.Errorf("code %q (%v), want %q", got, err, tt.code)
 			}
@@ -92,7 +92,7 @@ func TestErrorsNeverQuoteSamples(t *testing.T) {
 		`$number(a)`, `$toMillis(a)`, `a + 1`, `-a`, `$parseInteger(a, "0")`, `a < 1`, `$base64decode(a & "!")`, `b`, `$formatNumber(a, "0")`,
 		`{(a): 1, (a): 2}`, `$sum(a)`, `$max([a])`, `a`, `$decodeUrl(a & "%zz")`, `$merge([a])`, `$sort([a, 1])`, `$join([1])`,
 	} {
-		_, err := Verify(t.Context(), expr, []string{"a", "b"}, schema.Field{Name: "t", Type: "date"}, row)
+		_, err := NewVerifier(row).Verify(t.Context(), expr, []string{"a", "b"}, schema.Field{Name: "t", Type: "date"})
 		if err == nil {
 			t.Errorf("%q passes, want an error", expr)
 			continue
@@ -132,8 +132,8 @@ func TestVerifyEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Verify(ctx, `items.(a & "x").($ & "y")`, []string{"items"}, schema.Field{Type: "json"},
-		rowsOf(`{"items":[`+strings.Repeat(`{"a":1},`, 31)+`{"a":1}]}`))
+	v := NewVerifier(rowsOf(`{"items":[` + strings.Repeat(`{"a":1},`, 31) + `{"a":1}]}`))
+	_, err := v.Verify(ctx, `items.(a & "x").($ & "y")`, []string{"items"}, schema.Field{Type: "json"})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want context.Canceled", err)
 	}

@@ -17,7 +17,6 @@ type Index struct {
 	grams    map[string][]int32 // trigram -> ids of texts, for misspelt words
 	texts    []string           // by id
 	concept  []int32            // by id of a text: the id of its concept
-	fields   int
 }
 
 // indexed is one entity. Its fields are stored back to back in shared memory, since
@@ -32,6 +31,12 @@ type indexedField struct {
 	tokens   []indexedToken
 	family   Family
 	semantic Semantic
+}
+
+// interned is a name that was met before.
+type interned struct {
+	tokens []Token
+	ids    []indexedToken
 }
 
 type indexedToken struct {
@@ -54,7 +59,7 @@ func NewIndex(entities []schema.Entity) *Index {
 		grams:    make(map[string][]int32),
 		entities: make([]indexed, len(entities)),
 	}
-	names := make(map[string][]indexedToken) // field names repeat in most entities
+	names := make(map[string]interned) // field names repeat in most entities
 	for i := range entities {
 		x.add(i, &entities[i], names)
 	}
@@ -65,24 +70,20 @@ func NewIndex(entities []schema.Entity) *Index {
 	return x
 }
 
-// Fields is how many fields the index holds, a measure of its memory.
-func (x *Index) Fields() int { return x.fields }
-
-func (x *Index) add(position int, entity *schema.Entity, names map[string][]indexedToken) {
+func (x *Index) add(position int, entity *schema.Entity, names map[string]interned) {
 	e := &x.entities[position]
 	e.fields = make([]indexedField, len(entity.Fields))
-	x.fields += len(entity.Fields)
 	seen := make(map[int32]int)
 	for i, f := range entity.Fields {
-		tokens, ok := names[f.Name]
-		profile := Tokens(f.Name)
+		name, ok := names[f.Name]
 		if !ok {
-			tokens = x.intern(profile)
-			names[f.Name] = tokens
+			tokens := Tokens(f.Name)
+			name = interned{tokens: tokens, ids: x.intern(tokens)}
+			names[f.Name] = name
 		}
-		e.fields[i] = indexedField{tokens: tokens, family: FamilyOf(f.Type), semantic: semanticOf(f, profile)}
+		e.fields[i] = indexedField{tokens: name.ids, family: FamilyOf(f.Type), semantic: semanticOf(f, name.tokens)}
 		counted := int32(-1)
-		for _, t := range tokens {
+		for _, t := range name.ids {
 			if t.concept != counted {
 				seen[t.concept]++
 				counted = t.concept

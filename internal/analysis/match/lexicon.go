@@ -7,7 +7,7 @@ import "strings"
 var abbreviations = pairs(`
 acct=account addr=address adr=address amt=amount app=application apt=apartment
 attr=attribute auth=authorization avg=average bal=balance bday=birth_date
-birthdate=birth_date birthday=birth_date bldg=building cat=category cd=code
+birthdate=birth_date birthday=birth_date bldg=building cat=category ccy=currency cd=code
 char=character chg=change clt=client cmnt=comment cnt=count co=company
 coord=coordinate corp=company cpny=company crncy=currency ctry=country ctct=contact
 curr=currency cust=customer custid=customer_id dep=department dept=department
@@ -33,9 +33,34 @@ sno=serial_number st=state stat=status std=standard str=street strt=start
 subj=subject surname=last_name svc=service tel=phone telno=phone_number
 temp=temperature tm=time tmp=temporary tot=total tran=transaction trans=transaction
 transac=transaction txn=transaction ts=timestamp ttl=total typ=type uid=user_id
-upd=update usr=user val=value var=variable  vol=volume wgt=weight wk=week
+upd=update usr=user val=value var=variable vol=volume wgt=weight wk=week
 wt=weight yr=year zip=postal_code zipcode=postal_code plz=postal_code
 familyname=last_name cellphone=mobile_phone postal=postal_code
+`)
+
+// maxPhrase is the number of words in the longest of phrases.
+const maxPhrase = 3
+
+// phrases maps runs of words, spelled out, to the usual name of the same thing: the
+// words by themselves mean something else (a family, an address).
+var phrases = phrasebook(`
+e mail = email
+e mail address = email
+email address = email
+given name = first name
+grand total = total
+fore name = first name
+family name = last name
+sur name = last name
+date of birth = birth date
+birth day = birth date
+born on = birth date
+born at = birth date
+date of death = death date
+postal code code = postal code
+post code = postal code
+time stamp = timestamp
+web site = website
 `)
 
 // concepts groups words that name the same thing. Words of one group match, a
@@ -68,7 +93,7 @@ status state condition
 image picture photo avatar
 url link href website uri web
 date day time timestamp datetime moment at on
-order purchase
+order ordered purchase purchased
 product item article goods
 invoice bill
 payment transaction
@@ -129,6 +154,16 @@ func words(list string) map[string]bool {
 		set[word] = true
 	}
 	return set
+}
+
+func phrasebook(list string) map[string][]string {
+	m := make(map[string][]string)
+	for line := range strings.Lines(list) {
+		if phrase, usual, ok := strings.Cut(strings.TrimSpace(line), " = "); ok {
+			m[phrase] = strings.Fields(usual)
+		}
+	}
+	return m
 }
 
 func pairs(list string) map[string][]string {

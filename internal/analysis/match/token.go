@@ -1,6 +1,7 @@
 package match
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,8 +28,9 @@ const (
 )
 
 // Tokens cuts the name of a field into words. It understands snake_case, camelCase,
-// dotted paths, common abbreviations and words written together; Han, Kana and
-// Hangul runs become overlapping pairs of characters.
+// dotted paths, common abbreviations, words written together and names of several
+// words for one thing; Han, Kana and Hangul runs become overlapping pairs of
+// characters.
 func Tokens(name string) []Token {
 	segments := strings.Split(name[:min(len(name), maxNameBytes)], ".")
 	tokens := make([]Token, 0, 4)
@@ -37,8 +39,8 @@ func Tokens(name string) []Token {
 		if i < len(segments)-1 {
 			weight = parentWeight
 		}
-		for _, word := range splitWords(segment) {
-			tokens = appendWord(tokens, word, weight)
+		for _, text := range spelled(segment) {
+			tokens = append(tokens, tokenOf(text, weight))
 		}
 		if len(tokens) > maxTokens {
 			return tokens[:maxTokens]
@@ -57,25 +59,44 @@ func Words(name string) []string {
 	return texts
 }
 
-func appendWord(tokens []Token, word string, weight float64) []Token {
-	first, _ := utf8.DecodeRuneInString(word)
-	switch {
-	case unicode.IsDigit(first):
-		return append(tokens, Token{Text: word, Concept: word, Weight: digitWeight * weight})
-	case ideographic(first):
-		for _, gram := range bigrams(word) {
-			tokens = append(tokens, Token{Text: gram, Concept: gram, Weight: weight})
+// spelled are the words of one part of a path, spelled out.
+func spelled(segment string) []string {
+	var texts []string
+	for _, word := range splitWords(segment) {
+		first, _ := utf8.DecodeRuneInString(word)
+		switch {
+		case unicode.IsDigit(first):
+			texts = append(texts, word)
+		case ideographic(first):
+			texts = append(texts, bigrams(word)...)
+		default:
+			texts = append(texts, expand(word)...)
 		}
-		return tokens
 	}
-	for _, text := range expand(word) {
-		concept, ok := concepts[text]
-		if !ok {
-			concept = text
+	return rephrase(texts)
+}
+
+// rephrase replaces runs of words that have a usual name, the longest run first.
+func rephrase(texts []string) []string {
+	for i := range texts {
+		for n := min(maxPhrase, len(texts)-i); n > 1; n-- {
+			if usual, ok := phrases[strings.Join(texts[i:i+n], " ")]; ok {
+				return slices.Concat(texts[:i], usual, rephrase(texts[i+n:]))
+			}
 		}
-		tokens = append(tokens, Token{Text: text, Concept: concept, Weight: weight})
 	}
-	return tokens
+	return texts
+}
+
+func tokenOf(text string, weight float64) Token {
+	if isNumber(text) {
+		weight *= digitWeight
+	}
+	concept, ok := concepts[text]
+	if !ok {
+		concept = text
+	}
+	return Token{Text: text, Concept: concept, Weight: weight}
 }
 
 // splitWords cuts at every change of character class, at the humps of camelCase and
