@@ -1,9 +1,10 @@
-// Package admin is the HTTP side of a worker: whether its process is alive and
-// whether it is ready, for orchestrators, balancers and people with curl.
+// Package admin is the HTTP side of a worker. A Server says whether its process is
+// alive and whether it is ready, for orchestrators, balancers and people with curl. A
+// UI shows one tenant's schemas, live, and has the snapshot that live views start from.
 //
-// It knows none of the parts that it reports on: they come as Checks. It answers
-// without authentication, so it tells names of parts and short reasons and nothing
-// that belongs to a tenant.
+// It knows none of the parts that it reports on: they come as Checks and Graphs. It
+// answers without authentication. So a Server tells names of parts and short reasons
+// and nothing that belongs to a tenant, and a UI listens on loopback alone.
 //
 // It guarantees that no request waits longer than a few seconds, whatever hangs
 // behind it, and that however many requests come, each part is asked at most once a
@@ -11,14 +12,10 @@
 package admin
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -38,16 +35,14 @@ type ServerConfig struct {
 	Logger *slog.Logger
 }
 
+// writeTimeout ends an answer that the client does not take.
+const writeTimeout = 10 * time.Second
+
 // Server serves /livez and /readyz.
 type Server struct {
-	addr      string
+	*listener
 	cfg       ServerConfig
 	readiness *readiness
-	http      *http.Server
-
-	mu       sync.Mutex
-	listener net.Listener
-	served   chan struct{}
 }
 
 // NewServer returns a server for addr, a host and port as HEALTH_ADDR has it. Port 0
@@ -57,19 +52,11 @@ func NewServer(addr string, cfg ServerConfig) (*Server, error) {
 		return nil, addrError(addr)
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{addr: addr, cfg: cfg, readiness: newReadiness(cfg), served: make(chan struct{})}
+	s := &Server{cfg: cfg, readiness: newReadiness(cfg)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
-	s.http = &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: 2 * time.Second,
-		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       30 * time.Second,
-		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
-	}
+	s.listener = newListener("health server", "HEALTH_ADDR", addr, mux, cfg.Logger)
 	return s, nil
 }
 
@@ -92,54 +79,6 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-// Start listens, so that a taken port is an error here, and serves until Stop.
-func (s *Server) Start(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener != nil {
-		return errors.New("start health server: it was started before")
-	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", s.addr)
-	if err != nil {
-		return fmt.Errorf("start health server on HEALTH_ADDR %s: %w; free the port or choose another", s.addr, err)
-	}
-	s.listener = listener
-	go func() {
-		defer close(s.served)
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.cfg.Logger.Error("health server ended", "error", err)
-		}
-	}()
-	return nil
-}
-
-// Addr returns the address that the server listens on, empty before Start.
-func (s *Server) Addr() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
-
-// Stop lets running requests end until ctx does, and cuts the rest.
-func (s *Server) Stop(ctx context.Context) error {
-	s.mu.Lock()
-	started := s.listener != nil
-	s.mu.Unlock()
-	if !started {
-		return nil
-	}
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = fmt.Errorf("stop health server: %w", errors.Join(err, s.http.Close()))
-	}
-	<-s.served
-	return err
-}
-
 func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
 	report := Report{Status: StatusOK}
 	code := http.StatusOK
@@ -159,10 +98,11 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	write(w, code, report)
 }
 
-func write(w http.ResponseWriter, code int, report Report) {
+// write answers with JSON that nobody may keep.
+func write(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	// An error here is a client that went away.
-	_ = json.NewEncoder(w).Encode(report)
+	_ = json.NewEncoder(w).Encode(body)
 }

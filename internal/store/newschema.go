@@ -16,7 +16,8 @@ type NewSchema struct {
 	Encoded  json.RawMessage // Fields as the app's column detected_fields holds them
 	Samples  json.RawMessage // one record, or a list of records
 	By       string          // who asks for the analysis
-	Force    bool            // analyse a shape again that was analysed already
+	Again    bool            // analyse a shape again that was analysed already
+	Force    bool            // as Again, and let the result replace what humans decided
 }
 
 // Stored is where a NewSchema ended up.
@@ -25,7 +26,7 @@ type Stored struct {
 	// Known says that the tenant had this shape already. It is not stored again.
 	Known bool
 	// Request is what became of the wish for an analysis. A known shape that is
-	// analysed already is refused, unless forced.
+	// analysed already is refused, unless it is wanted again.
 	Request Requested
 }
 
@@ -54,7 +55,7 @@ func (t *tx) add(n NewSchema) (Stored, error) {
 	stored := Stored{Known: known != nil}
 	if known != nil {
 		stored.SchemaID = known.ID
-		if schema.AnalysisStatus(known.AIAnalysisStatus) == schema.AnalysisCompleted && !n.Force {
+		if schema.AnalysisStatus(known.AIAnalysisStatus) == schema.AnalysisCompleted && !n.Again && !n.Force {
 			stored.Request = Requested{SchemaID: known.ID, TenantID: n.TenantID, State: RequestRefused,
 				Reason: "this shape is analysed already; use --force to analyse it again"}
 			return stored, nil
