@@ -11,7 +11,8 @@ import (
 type Broadcast struct {
 	// Connection is pusher, reverb, log or null.
 	Connection string
-	// Channel is public, private or encrypted; empty when nothing is published.
+	// Channel is public, private or encrypted. Where nothing is published it may be
+	// left out, and is public then.
 	Channel       string
 	Templates     []string
 	Samples       bool
@@ -77,7 +78,9 @@ func (l *loader) broadcast() {
 		l.choice("BROADCAST_CONNECTION", b.Connection, "pusher", "reverb", "log", "null")
 	}
 	l.maxBytes()
-	if b.Connection != "log" && b.Connection != "null" {
+	if nothing := b.Connection == "log" || b.Connection == "null"; nothing && b.Channel == "" {
+		b.Channel = "public"
+	} else {
 		l.channel()
 	}
 	l.templates()

@@ -98,7 +98,9 @@ type loader struct {
 	effective map[string]setting
 	broken    map[string]bool // variables with a problem
 	problems  []Problem
-	cfg       *Config
+	// blind says that a source could not be read, so that nobody knows what is in it.
+	blind bool
+	cfg   *Config
 }
 
 func (l *loader) needs(n Need) bool { return slices.Contains(l.needed, n) }
@@ -121,6 +123,9 @@ func (l *loader) derive(name, value, origin string) {
 
 // required reports variables that nobody set.
 func (l *loader) required(cure string, names ...string) {
+	if l.blind {
+		return // they may be in the file that has a problem of its own
+	}
 	for _, name := range names {
 		if !l.isSet(name) && !l.broken[name] && !l.broken[name+"_FILE"] {
 			l.problem(name, "is not set; %s", cure)

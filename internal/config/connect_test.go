@@ -182,7 +182,7 @@ func TestBroadcast(t *testing.T) {
 			"reverb", pairs("BROADCAST_CONNECTION=reverb", "REVERB_APP_ID=ai-data-lake", "REVERB_APP_KEY=app-key", "REVERB_APP_SECRET=hunter2",
 				"REVERB_HOST=ws.example.com", "REVERB_SCHEME=http", "PUSHER_PORT=0"), reverb, "reverb ws.example.com:8080",
 		},
-		{"nothing", pairs("BROADCAST_CONNECTION=null", "BROADCAST_CHANNEL="), Broadcast{Connection: "null", MaxBytes: 102400}, "null"},
+		{"nothing", pairs("BROADCAST_CONNECTION=null", "BROADCAST_CHANNEL="), Broadcast{Connection: "null", Channel: "public", MaxBytes: 102400}, "null"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -101,6 +101,9 @@ func (l *loader) database() {
 		if strings.Contains(d.Name, ":memory:") {
 			l.problem("DB_DATABASE", "is %q, which every connection would have one of its own of; name a file", d.Name)
 		}
+		if strings.Contains(d.Name, "?") {
+			l.problem("DB_DATABASE", "is %q, where the driver takes what follows the \"?\" for options; name a file without it", d.Name)
+		}
 		*d = Database{Driver: SQLite, Name: d.Name}
 	case "mysql", "mariadb":
 		l.problem("DB_CONNECTION", "is %q, where the app's own migrations fail; use pgsql, or sqlite for trying things out", d.Driver)

@@ -68,6 +68,40 @@ func TestExampleLoads(t *testing.T) {
 	}
 }
 
+// The block that the app's developers know, as Laravel reads it: the five VITE_ lines
+// take their values from the lines above them.
+func TestExampleHasTheAppsBlock(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := parseDotEnv(string(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for name, value := range values {
+		if strings.Contains(name, "PUSHER_") || name == "BROADCAST_CONNECTION" {
+			got[name] = value
+		}
+	}
+	want := map[string]string{
+		"BROADCAST_CONNECTION": "pusher", "PUSHER_APP_ID": "ai-data-lake", "PUSHER_APP_KEY": "app-key", "PUSHER_APP_SECRET": "app-secret",
+		"PUSHER_HOST": "soketi", "PUSHER_PORT": "6001", "PUSHER_SCHEME": "http", "PUSHER_APP_CLUSTER": "mt1",
+		"VITE_PUSHER_APP_KEY": "app-key", "VITE_PUSHER_HOST": "soketi", "VITE_PUSHER_PORT": "6001", "VITE_PUSHER_SCHEME": "http",
+		"VITE_PUSHER_APP_CLUSTER": "mt1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	for name := range want {
+		if strings.HasPrefix(name, "VITE_") && !strings.Contains(string(text), "\n"+name+`="${`+strings.TrimPrefix(name, "VITE_")+"}\"\n") {
+			t.Errorf("%s is not expanded from %s", name, strings.TrimPrefix(name, "VITE_"))
+		}
+	}
+}
+
 func TestTableIsWhole(t *testing.T) {
 	t.Parallel()
 	var names []string

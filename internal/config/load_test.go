@@ -234,6 +234,11 @@ func TestDotEnvProblems(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}
+	// What may be in a file that can not be read is not missing.
+	_, err := Load(Source{DotEnv: broken})
+	if err == nil || strings.Contains(err.Error(), "is not set") {
+		t.Errorf("got %v, want the problem of the file alone", err)
+	}
 	// Nobody has to have the default file.
 	if _, err := Load(Source{Environ: environ(nil), DotEnv: ".env"}); err != nil {
 		t.Error(err)

@@ -16,6 +16,7 @@ var problems = []struct {
 	{"ssl", pairs("DB_SSLMODE=on"), []string{`DB_SSLMODE is "on"; choose disable, allow, prefer, require, verify-ca or verify-full`}},
 	{"host is an address", pairs("DB_HOST=pgsql://app:hunter2@db/lake"), []string{"DB_HOST is ********; write the host alone, or"}},
 	{"sqlite in memory", pairs("DB_CONNECTION=sqlite", "DB_DATABASE=:memory:"), []string{`DB_DATABASE is ":memory:"`}},
+	{"sqlite with options", pairs("DB_CONNECTION=sqlite", "DB_DATABASE=a?b.db"), []string{`DB_DATABASE is "a?b.db", where the driver takes`}},
 	{
 		"address and variables differ", pairs("DB_URL=pgsql://admin:hunter3@db:5433/other", "DB_HOST=other", "DB_PORT=1"),
 		[]string{

@@ -156,11 +156,13 @@ func (l *loader) readDotEnv(path string, environment map[string]string) map[stri
 		return nil
 	}
 	if err != nil {
+		l.blind = true
 		l.problem(path, "can not be read (%v); correct the path of the .env file", err)
 		return nil
 	}
 	values, err := parseDotEnv(string(text), environment)
 	if err != nil {
+		l.blind = true
 		l.problem(path, "%v", err)
 	}
 	return values

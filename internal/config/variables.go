@@ -33,7 +33,7 @@ type variables struct {
 	DBConnection string `env:"DB_CONNECTION" envDefault:"pgsql" group:"Database" example:"pgsql" help:"Kind of database: pgsql, or sqlite for trying things out."`
 	DBURL        Secret `env:"DB_URL" group:"Database" secret:"true" help:"The whole address, pgsql://user:password@host:5432/database; instead of the single variables below."`
 	DatabaseURL  Secret `env:"DATABASE_URL" group:"Database" secret:"true" help:"The older name of DB_URL."`
-	DBHost       string `env:"DB_HOST" envDefault:"127.0.0.1" group:"Database" example:"127.0.0.1" help:"Host of PostgreSQL, or the folder of its socket."`
+	DBHost       string `env:"DB_HOST" envDefault:"127.0.0.1" group:"Database" example:"postgres" help:"Host of PostgreSQL, or the folder of its socket."`
 	DBPort       int    `env:"DB_PORT" envDefault:"5432" group:"Database" help:"Port of PostgreSQL."`
 	DBDatabase   string `env:"DB_DATABASE" group:"Database" example:"laravel" help:"Name of the database; with sqlite the path of its file. Required."`
 	DBUsername   string `env:"DB_USERNAME" group:"Database" example:"laravel" help:"User of PostgreSQL. Required with pgsql."`
@@ -41,7 +41,7 @@ type variables struct {
 	DBSSLMode    string `env:"DB_SSLMODE" envDefault:"prefer" group:"Database" help:"TLS to PostgreSQL: disable, allow, prefer, require, verify-ca or verify-full."`
 
 	RedisURL              Secret   `env:"REDIS_URL" group:"Redis" secret:"true" help:"The whole address, redis://user:password@host:6379/0, rediss:// with TLS; instead of the single variables below. More servers of a cluster follow as ?addr=host:port."`
-	RedisHost             string   `env:"REDIS_HOST" envDefault:"127.0.0.1" group:"Redis" example:"127.0.0.1" help:"Host of Redis; tls://host with TLS; a path for a socket."`
+	RedisHost             string   `env:"REDIS_HOST" envDefault:"127.0.0.1" group:"Redis" example:"redis" help:"Host of Redis; tls://host with TLS; a path for a socket."`
 	RedisPort             int      `env:"REDIS_PORT" envDefault:"6379" group:"Redis" help:"Port of Redis."`
 	RedisUsername         string   `env:"REDIS_USERNAME" group:"Redis" help:"User of Redis, where it has users (ACL)."`
 	RedisPassword         Secret   `env:"REDIS_PASSWORD" group:"Redis" secret:"true" example:"null" help:"Password of Redis."`
@@ -60,13 +60,13 @@ type variables struct {
 	BroadcastSamples       toggle   `env:"BROADCAST_SAMPLES" envDefault:"off" group:"Broadcasting" help:"Sample values in events: on or off. They are data of the tenant."`
 	BroadcastMaxBytes      int      `env:"BROADCAST_MAX_BYTES" group:"Broadcasting" documented:"102400; 10240 for Pusher's cloud; 9000 for Reverb" help:"Largest event that the server takes, in bytes; larger ones are cut."`
 	BroadcastEncryptionKey Secret   `env:"BROADCAST_ENCRYPTION_KEY" group:"Broadcasting" secret:"true" help:"Master key of encrypted channels, base64 of 32 bytes, the app's own. Required for encrypted channels."`
-	PusherAppID            string   `env:"PUSHER_APP_ID" group:"Broadcasting" example:"app-id" help:"Id of the app. Required with pusher."`
+	PusherAppID            string   `env:"PUSHER_APP_ID" group:"Broadcasting" example:"ai-data-lake" help:"Id of the app. Required with pusher."`
 	PusherAppKey           string   `env:"PUSHER_APP_KEY" group:"Broadcasting" example:"app-key" help:"Key of the app. Required with pusher."`
 	PusherAppSecret        Secret   `env:"PUSHER_APP_SECRET" group:"Broadcasting" secret:"true" example:"app-secret" help:"Secret of the app. Required with pusher."`
-	PusherHost             string   `env:"PUSHER_HOST" group:"Broadcasting" example:"127.0.0.1" help:"Host of Soketi, without scheme and port. Pusher's cloud without it."`
+	PusherHost             string   `env:"PUSHER_HOST" group:"Broadcasting" example:"soketi" help:"Host of Soketi, without scheme and port. Pusher's cloud without it."`
 	PusherPort             int      `env:"PUSHER_PORT" group:"Broadcasting" example:"6001" documented:"443; 6001 with http" help:"Port of Soketi."`
 	PusherScheme           string   `env:"PUSHER_SCHEME" envDefault:"https" group:"Broadcasting" example:"http" help:"http or https."`
-	PusherCluster          string   `env:"PUSHER_APP_CLUSTER" envDefault:"mt1" group:"Broadcasting" help:"Cluster of Pusher's cloud; not used with PUSHER_HOST."`
+	PusherCluster          string   `env:"PUSHER_APP_CLUSTER" envDefault:"mt1" group:"Broadcasting" example:"mt1" help:"Cluster of Pusher's cloud; not used with PUSHER_HOST."`
 	ReverbAppID            string   `env:"REVERB_APP_ID" group:"Broadcasting" help:"Id of the app. Required with reverb."`
 	ReverbAppKey           string   `env:"REVERB_APP_KEY" group:"Broadcasting" help:"Key of the app. Required with reverb."`
 	ReverbAppSecret        Secret   `env:"REVERB_APP_SECRET" group:"Broadcasting" secret:"true" help:"Secret of the app. Required with reverb."`
