@@ -34,6 +34,10 @@ lint: ## Check formatting, modules, the rings, style and shell scripts
 services: ## Run PostgreSQL, Redis and Soketi until Ctrl-C and print their addresses (POSTGRES_PORT=, REDIS_PORT=, SOKETI_PORT=)
 	@POSTGRES_PORT=$(POSTGRES_PORT) REDIS_PORT=$(REDIS_PORT) SOKETI_PORT=$(SOKETI_PORT) scripts/with-services.sh
 
+.PHONY: demo
+demo: ## See it work with nothing but Go: analyses the files of examples/ live (ARGS= further flags of worker run)
+	@go run ./cmd/worker run --embedded --demo $(ARGS)
+
 .PHONY: listen
 listen: ## Print the events of a tenant as they come, as the dashboard gets them (TENANT=; PUSHER_* as make services printed them)
 	@scripts/listen.sh "$(TENANT)"

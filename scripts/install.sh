@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests need and what is missing: PostgreSQL, Redis, Node, Soketi, the
-# modules of e2e/receiver. System packages only as root on Debian or Ubuntu; elsewhere
-# it lists all that is missing, and how to get it, and fails. The rest goes to .cache and
-# e2e/receiver/node_modules. A second run finds everything and does nothing.
+# Installs what the tests need and what is missing: PostgreSQL, Redis, Node, Chromium,
+# Soketi, the modules of e2e/receiver. System packages only as root on Debian or Ubuntu;
+# elsewhere it lists all that is missing, and how to get it, and fails. The rest goes to
+# .cache and e2e/receiver/node_modules. A second run finds everything and does nothing.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -22,10 +22,11 @@ install_system() {
   has node || packages+=(nodejs)
   has npm || packages+=(npm)
   has cc || packages+=(gcc libc6-dev) # for the race detector
+  has chromium || packages+=(chromium) # looks at the pages
   if [[ ${#packages[@]} -gt 0 ]]; then
     apt_usable || die "missing on this machine: ${packages[*]}. Install with one of
   sudo apt-get install ${packages[*]}    (Debian, Ubuntu)
-  brew install postgresql@16 redis node    (macOS; put its postgresql@16/bin into PATH)
+  brew install postgresql@16 redis node chromium    (macOS; put its postgresql@16/bin into PATH)
 and run the same command again. As root on Debian or Ubuntu it installs them itself."
     say "Installing ${packages[*]} with apt-get"
     apt_install "${packages[@]}"

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/schemacast/schemacast/internal/admin"
@@ -48,30 +47,4 @@ func (c migrateCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return errors.Join(c.migrate(ctx, p, db), db.Close())
-}
-
-type checkCmd struct{}
-
-// Run tries every part and prints one line each; it fails when one does.
-func (checkCmd) Run(ctx context.Context, p *program) error {
-	cfg, err := p.load()
-	if err != nil {
-		return err
-	}
-	failed := 0
-	for _, c := range partChecks(cfg) {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := c.check(ctx)
-		cancel()
-		if err != nil {
-			failed++
-			_, _ = fmt.Fprintf(p.stdout, "%-10s %s\n", c.name, err)
-			continue
-		}
-		_, _ = fmt.Fprintf(p.stdout, "%-10s ok: %s\n", c.name, c.where)
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of the parts above need attention before a worker can run", failed)
-	}
-	return nil
 }

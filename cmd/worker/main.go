@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/schemacast/schemacast/internal/buildinfo"
 	"github.com/schemacast/schemacast/internal/config"
@@ -31,22 +32,36 @@ type cli struct {
 	Healthcheck bool             `help:"Ask the worker on HEALTH_ADDR whether it is alive, and exit 0 if so: for images without a shell."`
 	Version     kong.VersionFlag `help:"Print version and commit."`
 
-	Run     runCmd     `cmd:"" default:"1" help:"Run the worker until SIGTERM or Ctrl-C (the default)."`
-	Migrate migrateCmd `cmd:"" help:"Bring the schemacast_ tables to the version of this program."`
-	Check   checkCmd   `cmd:"" help:"Try every part that a worker needs, and say which are fine."`
-	Config  configCmd  `cmd:"" help:"Print the effective configuration, without secrets."`
+	Run        runCmd                    `cmd:"" default:"withargs" help:"Run the worker until SIGTERM or Ctrl-C (the default)."`
+	Migrate    migrateCmd                `cmd:"" help:"Bring the schemacast_ tables to the version of this program."`
+	Check      checkCmd                  `cmd:"" help:"Try every part that a worker needs, and say which are fine."`
+	Config     configCmd                 `cmd:"" help:"Print the effective configuration, without secrets."`
+	Completion kongcompletion.Completion `cmd:"" help:"Say how to switch on completion in bash, zsh or fish."`
+}
+
+// Help is shown by --help.
+func (cli) Help() string {
+	return `Examples:
+
+  worker check                       Are database, Redis, Soketi and model fine?
+  worker migrate                     Make or update our tables.
+  worker                             Work until Ctrl-C.
+  worker run --embedded --demo       See it work, with nothing installed.
+
+All settings are variables: see docs/configuration.md, and "worker config" for those in force.`
 }
 
 // program is what commands work with.
 type program struct {
 	environ        []string
 	envFile        string
+	overrides      map[string]string
 	stdout, stderr io.Writer
 }
 
 // load reads the configuration that a command needs, and prints its warnings.
 func (p *program) load(needs ...config.Need) (*config.Config, error) {
-	cfg, err := config.Load(config.Source{Environ: p.environ, DotEnv: p.envFile}, needs...)
+	cfg, err := config.Load(config.Source{Environ: p.environ, DotEnv: p.envFile, Overrides: p.overrides}, needs...)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +90,7 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 		_, _ = fmt.Fprintln(stderr, "worker:", err)
 		return exitFailed
 	}
+	kongcompletion.Register(parser)
 	parsed, err := parser.Parse(dashes(args))
 	if exit >= 0 {
 		return exit // --help and --version

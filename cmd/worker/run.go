@@ -17,33 +17,58 @@ import (
 	"github.com/schemacast/schemacast/internal/store"
 )
 
-type runCmd struct{}
+type runCmd struct {
+	Embedded bool   `help:"Run Redis, the database and the event server inside this process: for trying things out."`
+	Demo     bool   `help:"With --embedded: analyse the example files, and show what comes out."`
+	Data     string `default:".schemacast" placeholder:"DIR" help:"With --embedded: folder of the database (${default})."`
+	Examples string `default:"examples" placeholder:"DIR" help:"With --demo: folder of the files (${default})."`
+}
 
-// Run starts the parts from the inside out, waits for the signal, and stops them in
-// the opposite order.
-func (runCmd) Run(ctx context.Context, p *program) error {
+// Validate is called by the command line parser.
+func (c runCmd) Validate() error {
+	if c.Demo && !c.Embedded {
+		return errors.New("--demo shows the embedded mode; use it together with --embedded")
+	}
+	return nil
+}
+
+// Run runs a worker until ctx ends.
+func (c runCmd) Run(ctx context.Context, p *program) error {
+	if c.Embedded {
+		return c.runEmbedded(ctx, p)
+	}
 	cfg, err := p.load()
 	if err != nil {
 		return err
 	}
-	logger := newLogger(cfg.Log, p.stderr)
+	if cfg.Worker.AdminAddr != "" {
+		_, _ = fmt.Fprintln(p.stderr, "warning: ADMIN_ADDR is set, and this version serves its page in the embedded mode only")
+	}
+	w, err := newWorker(ctx, cfg, newLogger(cfg.Log, p.stderr))
+	if err != nil {
+		return err
+	}
+	return w.run(ctx, func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// newWorker opens the database and builds the parts around it.
+func newWorker(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*worker, error) {
 	logger.Info("worker starts", "version", buildinfo.String(), "database", cfg.Database.String(), "redis", cfg.Redis.String(),
 		"broadcast", cfg.Broadcast.String(), "engine", engine(cfg.Analysis), "app_env", cfg.AppEnv)
 	redis.SetLogger(run.RedisLog{Logger: logger})
 	link := &relayLink{owner: run.NewOwner()}
 	db, err := openStore(ctx, cfg, link)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w, err := build(cfg, db, link, logger)
 	if err != nil {
-		return errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	err = w.run(ctx)
-	if err == nil {
-		logger.Info("worker stopped")
-	}
-	return err
+	return w, nil
 }
 
 func engine(a config.Analysis) string {
@@ -82,11 +107,13 @@ func build(cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Lo
 	return w, err
 }
 
-func (w *worker) run(ctx context.Context) error {
+// run starts the parts from the inside out, works until the signal ends ctx, and
+// stops them in the opposite order. work is what goes on meanwhile.
+func (w *worker) run(ctx context.Context, work func(context.Context) error) error {
 	err := w.start(ctx)
 	if err == nil {
-		<-ctx.Done()
-		w.logger.Info("worker stops; a second signal ends it at once", "running", w.service.Running())
+		err = work(ctx)
+		w.logger.Info("a signal came; a second one ends the worker at once", "running", w.service.Running())
 	}
 	// The parts get a fresh context: the signal ended the other one.
 	return errors.Join(err, w.stop(context.WithoutCancel(ctx)))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -62,10 +61,8 @@ func broadcastConfig(cfg config.Broadcast) broadcast.Config {
 	}
 }
 
-func newModel(cfg config.Config, cache llm.Cache, logger *slog.Logger) (analysis.Model, error) {
-	if cfg.Analysis.Offline {
-		return nil, nil
-	}
+// newModel returns the language model; it is not for the offline engine.
+func newModel(cfg *config.Config, cache llm.Cache, logger *slog.Logger) (*llm.Client, error) {
 	return llm.New(llm.Config{
 		APIKey: cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
 		Connections: cfg.Worker.Concurrency + cfg.Worker.Backfill,
@@ -75,9 +72,13 @@ func newModel(cfg config.Config, cache llm.Cache, logger *slog.Logger) (analysis
 }
 
 func newAnalyzer(cfg *config.Config, db *store.Store, logger *slog.Logger) (*analysis.Analyzer, error) {
-	model, err := newModel(*cfg, db, logger)
-	if err != nil {
-		return nil, err
+	var model analysis.Model
+	if !cfg.Analysis.Offline {
+		client, err := newModel(cfg, db, logger)
+		if err != nil {
+			return nil, err
+		}
+		model = client
 	}
 	c := analysis.Config{RawSamples: cfg.Analysis.RawSamples.Has}
 	if cfg.Analysis.FallbackOffline {
@@ -120,41 +121,6 @@ func newRelay(cfg *config.Config, db *store.Store, owner string, logger *slog.Lo
 	}
 	relay, err := broadcast.NewRelay(db, publisher, renderer, broadcast.RelayConfig{Owner: owner, Log: logger})
 	return relay, publisher, err
-}
-
-// part is one thing that a worker needs, as `worker check` tries it.
-type part struct {
-	name, where string
-	check       func(context.Context) error
-}
-
-func partChecks(cfg *config.Config) []part {
-	return []part{
-		{"database", cfg.Database.String(), func(ctx context.Context) error {
-			db, err := openStore(ctx, cfg, nil)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = db.Close() }()
-			return db.CheckTables(ctx)
-		}},
-		{"redis", cfg.Redis.String(), func(ctx context.Context) error {
-			client := run.NewRedis(cfg.Redis.Options())
-			defer func() { _ = client.Close() }()
-			if err := client.Ping(ctx).Err(); err != nil {
-				return fmt.Errorf("redis at %s does not answer: %w; check REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD", cfg.Redis, err)
-			}
-			return nil
-		}},
-		{"broadcast", cfg.Broadcast.String(), func(ctx context.Context) error {
-			publisher, err := broadcast.NewPublisher(broadcastConfig(cfg.Broadcast), slog.New(slog.DiscardHandler))
-			if err != nil {
-				return err
-			}
-			defer publisher.Close()
-			return publisher.Check(ctx)
-		}},
-	}
 }
 
 // readiness are the checks of /readyz.

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/schemacast/schemacast/internal/admin"
+	"github.com/schemacast/schemacast/internal/config"
+	"github.com/schemacast/schemacast/internal/embedded"
+	"github.com/schemacast/schemacast/internal/store"
+	"github.com/schemacast/schemacast/internal/task"
+)
+
+const (
+	demoTenant  = "demo"
+	demoChannel = "tenant." + demoTenant + ".schemas"
+	pageAddr    = "127.0.0.1:8080"
+)
+
+// runEmbedded runs a worker with services of its own. Only the addresses differ from
+// a real one.
+func (c runCmd) runEmbedded(ctx context.Context, p *program) (err error) {
+	services, err := embedded.Start(ctx, embedded.Config{DataDir: c.Data, Production: isProduction(p.environ)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, services.Stop(context.WithoutCancel(ctx))) }()
+	cfg, err := loadEmbedded(p, services)
+	if err != nil {
+		return err
+	}
+	w, err := newWorker(ctx, cfg, newLogger(cfg.Log, p.stderr))
+	if err != nil {
+		return err
+	}
+	if err := prepare(ctx, w.db); err != nil {
+		return errors.Join(err, w.db.Close())
+	}
+	return w.run(ctx, func(ctx context.Context) error { return c.show(ctx, p, cfg, services, w.db) })
+}
+
+// isProduction says whether somebody said so: the default of APP_ENV does not count.
+func isProduction(environ []string) bool {
+	return slices.Contains(environ, "APP_ENV=production")
+}
+
+// leading are the variables that lead to services. In the embedded mode they are
+// given, so others are not looked at.
+var leading = []string{"DB_", "DATABASE_", "REDIS_", "BROADCAST_", "PUSHER_", "REVERB_", "APP_ENV", "HEALTH_ADDR", "ADMIN_ADDR"}
+
+func isLeading(variable string) bool {
+	return slices.ContainsFunc(leading, func(prefix string) bool { return strings.HasPrefix(variable, prefix) })
+}
+
+// loadEmbedded reads the configuration from the services and, for the rest, from the
+// environment. A .env file is for real services.
+func loadEmbedded(p *program, services *embedded.Services) (*config.Config, error) {
+	q := *p
+	q.envFile = ""
+	q.environ = slices.DeleteFunc(slices.Clone(p.environ), isLeading)
+	q.overrides = services.Environment()
+	q.overrides["HEALTH_ADDR"] = "127.0.0.1:0"
+	has := func(name string) bool {
+		return slices.ContainsFunc(q.environ, func(entry string) bool {
+			n, value, _ := strings.Cut(entry, "=")
+			return n == name && value != ""
+		})
+	}
+	if !has("OPENAI_API_KEY") && !has("OPENAI_API_KEY_FILE") && !has("OPENAI_BASE_URL") {
+		q.overrides["ANALYSIS_ENGINE"] = "offline"
+	}
+	if !has("LOG_LEVEL") {
+		q.overrides["LOG_LEVEL"] = "warn" // the events tell what happens
+	}
+	if !has("WORKER_DRAIN_TIMEOUT") {
+		q.overrides["WORKER_DRAIN_TIMEOUT"] = "2s"
+	}
+	return q.load()
+}
+
+// prepare makes the tables that are missing, and the tenant.
+func prepare(ctx context.Context, db *store.Store) error {
+	version, err := db.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if version == 0 {
+		if err := db.CreateAppTables(ctx); err != nil {
+			return err
+		}
+	}
+	if _, err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	return db.EnsureTenant(ctx, store.Tenant{ID: demoTenant, Name: "Demo"})
+}
+
+// show serves the page, prints events as they are sent, and runs the demo.
+func (c runCmd) show(ctx context.Context, p *program, cfg *config.Config, services *embedded.Services, db *store.Store) error {
+	page, err := startPage(ctx, cfg, db)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = page.Stop(context.WithoutCancel(ctx)) }()
+	_, err = services.Watch(ctx, demoChannel, func(_ string, data []byte) {
+		if line := eventLine(data); line != "" {
+			say(p.stdout, "%s", line)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	say(p.stdout, "Schemacast runs with Redis, database and event server inside this process; its data is in %s.", c.Data)
+	say(p.stdout, "Engine: %s\n", engineHint(cfg.Analysis))
+	if c.Demo {
+		if err := c.runDemo(ctx, p, cfg, db); err != nil {
+			return err
+		}
+	}
+	say(p.stdout, "\nOpen http://%s to see it live. To add a source, in another terminal:\n", page.Addr())
+	say(p.stdout, "  %sgo run ./cmd/enqueue --env-file %s file FILE.csv --tenant %s --wait\n", unset(p.environ), services.EnvFile(), demoTenant)
+	say(p.stdout, "Ctrl-C ends it.")
+	<-ctx.Done()
+	return nil
+}
+
+func engineHint(a config.Analysis) string {
+	if a.Offline {
+		return "offline, the matcher alone; set OPENAI_API_KEY to let a language model decide"
+	}
+	return fmt.Sprintf("language model %s at %s", a.Model, a.BaseURL)
+}
+
+// unset is the start of a command that hides variables of this shell which would win
+// over the file that leads to the embedded services.
+func unset(environ []string) string {
+	var text strings.Builder
+	for _, entry := range environ {
+		if name, value, _ := strings.Cut(entry, "="); value != "" && isLeading(name) && name != "APP_ENV" {
+			text.WriteString("-u " + name + " ")
+		}
+	}
+	if text.Len() == 0 {
+		return ""
+	}
+	return "env " + text.String()
+}
+
+func startPage(ctx context.Context, cfg *config.Config, db *store.Store) (*admin.UI, error) {
+	page, err := admin.NewUI(pageAddr, admin.UIConfig{
+		Tenant: demoTenant, Channel: demoChannel, Key: cfg.Broadcast.Key, Host: cfg.Broadcast.Host, Port: cfg.Broadcast.Port,
+		Scheme: "http", NextFreePort: true,
+	}, db)
+	if err != nil {
+		return nil, err
+	}
+	return page, page.Start(ctx)
+}
+
+func (c runCmd) runDemo(ctx context.Context, p *program, cfg *config.Config, db *store.Store) error {
+	options := cfg.Redis.Options()
+	client := redis.NewUniversalClient(&options)
+	defer func() { _ = client.Close() }()
+	producer, err := task.NewProducer(client, task.ProducerConfig{Name: "demo"})
+	if err != nil {
+		return err
+	}
+	d := &demo{db: db, producer: producer, folder: c.Examples, out: p.stdout}
+	return d.run(ctx)
+}
