@@ -3,26 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
+	"unicode/utf8"
 
-	"github.com/schemacast/schemacast/internal/schema"
 	"github.com/schemacast/schemacast/internal/schema/record"
 	"github.com/schemacast/schemacast/internal/store"
 )
 
-const (
-	// maxSampleRows is how many records of a file go into its row: formulas are tried
-	// on them.
-	maxSampleRows = 20
-	// maxSampleBytes bounds them together, as they travel with the row.
-	maxSampleBytes = 256 << 10
-)
+// maxName is the width of the app's column, in characters.
+const maxName = 255
 
 // fileCmd stores the shape of files as the app's ingestion would, and queues them.
 type fileCmd struct {
@@ -36,25 +27,32 @@ type fileCmd struct {
 
 // Validate is called by the command line parser.
 func (c *fileCmd) Validate() error {
-	if c.Name != "" && len(c.Paths) > 1 {
+	switch {
+	case c.Tenant == "" && c.CreateTenant == "":
+		return errors.New("the tenant is missing; write its id or name behind --tenant, or a new name behind --create-tenant")
+	case c.Name != "" && len(c.Paths) > 1:
 		return fmt.Errorf("--name %q can name one schema and there are %d files; leave it out, or give one file", c.Name, len(c.Paths))
+	case printable(c.Name) != c.Name || utf8.RuneCountInString(c.Name) > maxName:
+		return fmt.Errorf("--name %q can not be the name of a schema; use at most %d characters that can be shown", c.Name, maxName)
+	case occurrences(c.Paths, "-") > 1:
+		return errors.New("standard input can be read once; write - once")
 	}
-	return nil
+	return c.check()
+}
+
+func occurrences(list []string, what string) (n int) {
+	for _, element := range list {
+		if element == what {
+			n++
+		}
+	}
+	return n
 }
 
 // Run reads all files before it stores anything: bad input leaves nothing behind.
 func (c *fileCmd) Run(ctx context.Context, a *app) error {
-	var shapes []shape
-	var problems []error
-	for _, path := range c.Paths {
-		s, err := readShape(path, a.stdin)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		shapes = append(shapes, s)
-	}
-	if err := errors.Join(problems...); err != nil {
+	shapes, err := readShapes(ctx, c.Paths, a.stdin)
+	if err != nil {
 		return err
 	}
 	if err := a.connect(ctx); err != nil {
@@ -64,18 +62,19 @@ func (c *fileCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	items := make([]*item, 0, len(shapes))
-	for _, s := range shapes {
+	items := make([]*item, len(shapes))
+	for i, s := range shapes {
+		path := named(c.Paths[i])
 		stored, err := a.store.Add(ctx, store.NewSchema{
-			TenantID: tenant.ID, Name: cmp.Or(c.Name, s.name), Fields: s.fields, Encoded: s.encoded, Samples: s.samples,
+			TenantID: tenant.ID, Name: cmp.Or(c.Name, s.Name), Fields: s.Fields, Encoded: s.Encoded, Samples: s.Samples,
 			By: a.requester, Force: c.Force,
 		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		items = append(items, &item{path: s.path, fields: len(s.fields), records: s.records, known: stored.Known, request: stored.Request})
-		for _, skipped := range s.skipped {
-			a.note("%s: field %q is left out: %s", s.path, printable(skipped.Name), skipped.Reason)
+		items[i] = &item{path: path, fields: len(s.Fields), records: s.Records, known: stored.Known, request: stored.Request}
+		for _, skipped := range s.Skipped {
+			a.note("%s: field %q is left out: %s", path, printable(skipped.Name), skipped.Reason)
 		}
 	}
 	return a.queue(ctx, items, c.Follow)
@@ -92,70 +91,37 @@ func (c *fileCmd) tenant(ctx context.Context, a *app) (store.Tenant, error) {
 	return tenant, err
 }
 
-// shape is what a file looks like.
-type shape struct {
-	path    string
-	name    string // from the file's name, empty for standard input
-	records int
-	fields  []schema.Field
-	skipped []schema.SkippedField
-	encoded json.RawMessage // fields as the app's column holds them
-	samples json.RawMessage // the first records, cut to storable size
+// readShapes reads all files and reports every bad one. A read from a pipe that nobody
+// writes to can not be interrupted: it is left behind, for the program to end.
+func readShapes(ctx context.Context, paths []string, stdin io.Reader) ([]record.Shape, error) {
+	shapes := make([]record.Shape, len(paths))
+	problems := make([]error, len(paths))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i, path := range paths {
+			shapes[i], problems[i] = readShape(path, stdin)
+		}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, errors.New("interrupted while reading; nothing is stored")
+	case <-done:
+		return shapes, errors.Join(problems...)
+	}
 }
 
-func readShape(path string, stdin io.Reader) (shape, error) {
+// named is what messages call a path of the command line.
+func named(path string) string {
 	if path == "-" {
-		return detect("standard input", stdin)
+		return "standard input"
 	}
-	f, err := os.Open(path) //nolint:gosec // the user names the file on the command line
-	if err != nil {
-		return shape{}, err
-	}
-	s, err := detect(path, f)
-	s.name = stem(path)
-	return s, errors.Join(err, f.Close())
+	return path
 }
 
-// stem is the file's name without folder and extensions.
-func stem(path string) string {
-	name, _, _ := strings.Cut(filepath.Base(path), ".")
-	return name
-}
-
-func detect(path string, r io.Reader) (shape, error) {
-	detector := schema.NewDetector(schema.DetectorConfig{})
-	var rows []json.RawMessage
-	size := 0
-	for row, err := range record.Read(r, filepath.Base(path), record.Options{}) {
-		if err != nil {
-			return shape{}, err
-		}
-		if err := detector.Add(row); err != nil {
-			return shape{}, fmt.Errorf("%s: %w", path, err)
-		}
-		if sample := schema.SampleRecord(row); len(rows) == 0 || (len(rows) < maxSampleRows && size+len(sample) <= maxSampleBytes) {
-			rows = append(rows, sample)
-			size += len(sample)
-		}
+func readShape(path string, stdin io.Reader) (record.Shape, error) {
+	if path == "-" {
+		return record.ReadShape(stdin, named(path))
 	}
-	s := shape{path: path, records: detector.Records(), fields: detector.Fields(), skipped: detector.Skipped()}
-	if len(s.fields) == 0 {
-		return shape{}, fmt.Errorf("%s has no field that can be stored; see that its records have named values", path)
-	}
-	encoded, err := schema.EncodeFields(s.fields)
-	if err != nil {
-		return shape{}, fmt.Errorf("%s: %w", path, err)
-	}
-	s.encoded = encoded
-	s.samples, err = sampleColumn(rows)
-	return s, err
-}
-
-// sampleColumn renders sample_data as the app's ingestion does for one record: the
-// object itself, and a list for more.
-func sampleColumn(rows []json.RawMessage) (json.RawMessage, error) {
-	if len(rows) == 1 {
-		return rows[0], nil
-	}
-	return json.Marshal(rows)
+	return record.ReadFile(path)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"os/user"
@@ -14,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/schemacast/schemacast/internal/buildinfo"
 	"github.com/schemacast/schemacast/internal/config"
@@ -56,6 +59,8 @@ type app struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	// What it has to say comes with the error.
+	redis.SetLogger(run.RedisLog{Logger: slog.New(slog.DiscardHandler)})
 	a := &app{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, requester: requester()}
 	code := a.main(ctx, os.Args[1:])
 	stop()
@@ -117,10 +122,18 @@ func (a *app) connect(ctx context.Context) error {
 	if err := a.store.CheckTables(ctx); err != nil {
 		return err
 	}
-	client := run.NewRedis(cfg.Redis.Options())
+	client := newRedis(cfg.Redis.Options())
 	a.close = append(a.close, client.Close)
 	a.producer, err = task.NewProducer(client, task.ProducerConfig{Name: "enqueue/" + buildinfo.Version()})
 	return err
+}
+
+// newRedis returns a client that gives up after seconds, unlike a worker's: somebody
+// waits for the answer, and nothing is lost.
+func newRedis(opts redis.UniversalOptions) redis.UniversalClient {
+	opts.MaxRetries, opts.DialerRetries = 1, 1
+	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewUniversalClient(&opts)
 }
 
 func (a *app) disconnect() error {
@@ -133,7 +146,12 @@ func (a *app) disconnect() error {
 
 // note tells the user something that is not the result.
 func (a *app) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stderr, "enqueue: "+format+"\n", args...)
+	// Errors hold names that strangers chose, and some have several lines.
+	lines := strings.Split(fmt.Sprintf(format, args...), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	_, _ = fmt.Fprintln(a.stderr, "enqueue: "+strings.Join(lines, "\n"))
 }
 
 // requester names who runs the command, for the history of runs.

@@ -18,8 +18,20 @@ type Follow struct {
 	Timeout time.Duration `default:"15m" help:"How long --wait waits."`
 }
 
-// pollInterval is how often --wait looks into the database.
-const pollInterval = 200 * time.Millisecond
+// check is part of the commands' Validate.
+func (f Follow) check() error {
+	if f.Timeout <= 0 {
+		return fmt.Errorf("--timeout %s leaves no time to wait; write a duration such as 30s or 15m", f.Timeout)
+	}
+	return nil
+}
+
+const (
+	// pollInterval is how often --wait looks into the database.
+	pollInterval = 200 * time.Millisecond
+	// silentPolls is after how many of them it says what it waits for.
+	silentPolls = 5
+)
 
 // item is one schema on its way through the command.
 type item struct {
@@ -39,12 +51,12 @@ var errUnfinished = errors.New("not everything ended well, see above")
 // queue puts the accepted ones into Redis, and follows them with --wait.
 func (a *app) queue(ctx context.Context, items []*item, f Follow) error {
 	queueErr := a.enqueue(ctx, items, f.Queue)
-	if f.Wait {
+	if f.Wait && queueErr == nil {
 		wait, cancel := context.WithTimeout(ctx, f.Timeout)
 		defer cancel()
 		a.follow(wait, items, f.Timeout)
 	}
-	if err := a.report(items, f.Wait); err != nil {
+	if err := a.report(items); err != nil {
 		return err
 	}
 	if queueErr != nil {
@@ -65,8 +77,7 @@ func (a *app) enqueue(ctx context.Context, items []*item, queue string) error {
 	var requests []task.Request
 	for _, i := range items {
 		switch i.request.State {
-		case store.RequestUnknown:
-			i.problem = fmt.Errorf("no schema has the id %d, or it belongs to another tenant than --tenant; see the column id of the app's table schemas", i.request.SchemaID)
+		case store.RequestUnknown: // has its problem
 		case store.RequestRefused:
 			i.problem = refusal(i)
 		default:
@@ -102,7 +113,7 @@ func (i *item) waiting() bool {
 func (a *app) follow(ctx context.Context, items []*item, limit time.Duration) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	for {
+	for polls := 1; ; polls++ {
 		waiting := make([]*item, 0, len(items))
 		for _, i := range items {
 			if i.waiting() && !a.look(ctx, i) {
@@ -111,6 +122,9 @@ func (a *app) follow(ctx context.Context, items []*item, limit time.Duration) {
 		}
 		if len(waiting) == 0 {
 			return
+		}
+		if polls == silentPolls {
+			a.note("waiting for %s, up to %s; Ctrl-C ends the waiting, not the work", counted(len(waiting), "analysis", "analyses"), limit)
 		}
 		select {
 		case <-ctx.Done():

@@ -18,7 +18,7 @@ import (
 )
 
 // report prints every item, as text or as one JSON document a line.
-func (a *app) report(items []*item, waited bool) error {
+func (a *app) report(items []*item) error {
 	for _, i := range items {
 		if a.json {
 			if err := json.NewEncoder(a.stdout).Encode(i.document()); err != nil {
@@ -26,32 +26,40 @@ func (a *app) report(items []*item, waited bool) error {
 			}
 			continue
 		}
-		if err := a.print(i, waited); err != nil {
+		if i.problem != nil {
+			a.note("%s", i.named())
+			continue
+		}
+		if err := a.print(i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *app) print(i *item, waited bool) error {
-	if problem := i.problem; problem != nil {
-		a.note("%s", problem)
-		return nil
-	}
+func (a *app) print(i *item) error {
 	if _, err := fmt.Fprintln(a.stdout, i.headline()); err != nil {
 		return err
 	}
-	if !waited || i.standing == nil {
+	if i.standing == nil {
 		return nil
 	}
 	return printStanding(a.stdout, *i.standing)
+}
+
+// named is the problem with the file that it is about.
+func (i *item) named() string {
+	if i.path == "" {
+		return i.problem.Error()
+	}
+	return i.path + ": " + i.problem.Error()
 }
 
 // headline says what was done about a schema.
 func (i *item) headline() string {
 	var b strings.Builder
 	if i.path != "" {
-		fmt.Fprintf(&b, "%s: %s of %s: ", printable(i.path), count(i.fields, "field"), count(i.records, "record"))
+		fmt.Fprintf(&b, "%s: %s of %s: ", printable(i.path), counted(i.fields, "field", "fields"), counted(i.records, "record", "records"))
 	}
 	fmt.Fprintf(&b, "schema %d ", i.request.SchemaID)
 	switch {
@@ -98,7 +106,8 @@ func printMappings(w io.Writer, r analysis.Recommendation) error {
 	if !doubtful(r) {
 		columns--
 	}
-	table := tablewriter.NewTable(w,
+	var text strings.Builder
+	table := tablewriter.NewTable(&text,
 		tablewriter.WithRendition(tw.Rendition{
 			Borders: tw.BorderNone, Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
 		}),
@@ -123,7 +132,15 @@ func printMappings(w io.Writer, r analysis.Recommendation) error {
 			return err
 		}
 	}
-	return table.Render()
+	if err := table.Render(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const mappingColumns = 6
@@ -240,11 +257,11 @@ func standingDocument(s store.Standing) *documentStanding {
 	return d
 }
 
-func count(n int, what string) string {
+func counted(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func orUnnamed(name string) string {

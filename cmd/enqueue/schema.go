@@ -22,7 +22,7 @@ func (c *schemaCmd) Validate() error {
 			return fmt.Errorf("%d is no id of a schema; ids are positive numbers", id)
 		}
 	}
-	return nil
+	return c.check()
 }
 
 // Run asks for all of them; those that can not be analysed do not stop the others.
@@ -45,8 +45,19 @@ func (c *schemaCmd) Run(ctx context.Context, a *app) error {
 	items := make([]*item, len(answers))
 	for i, answer := range answers {
 		items[i] = &item{known: true, request: answer}
+		if answer.State == store.RequestUnknown {
+			items[i].problem = c.unknown(answer.SchemaID)
+		}
 	}
 	return a.queue(ctx, items, c.Follow)
+}
+
+func (c *schemaCmd) unknown(id int64) error {
+	const cure = "see the column id of the app's table schemas"
+	if c.Tenant != "" {
+		return fmt.Errorf("tenant %s has no schema with the id %d; %s", c.Tenant, id, cure)
+	}
+	return fmt.Errorf("no schema has the id %d; %s", id, cure)
 }
 
 func unique(ids []int64) []int64 {

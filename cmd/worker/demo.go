@@ -50,14 +50,15 @@ func (d *demo) run(ctx context.Context) error {
 	var results []analysed
 	for _, file := range files {
 		standing, err := d.analyse(ctx, file)
-		if ctx.Err() != nil {
-			return nil // Ctrl-C
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			results = append(results, analysed{file: filepath.Base(file), standing: standing})
+		case ctx.Err() == nil:
 			say(d.out, "%s is left out: %s", filepath.Base(file), err)
-			continue
 		}
-		results = append(results, analysed{file: filepath.Base(file), standing: standing})
+	}
+	if ctx.Err() != nil {
+		return nil // Ctrl-C
 	}
 	say(d.out, "\n%d of %d files analysed in %s:\n", len(results), len(files), time.Since(began).Round(time.Millisecond))
 	return printSummary(d.out, results)
@@ -89,7 +90,8 @@ func (d *demo) analyse(ctx context.Context, file string) (store.Standing, error)
 		return store.Standing{}, err
 	}
 	stored, err := d.db.Add(ctx, store.NewSchema{
-		TenantID: demoTenant, Name: shape.Name, Fields: shape.Fields, Encoded: shape.Encoded, Samples: shape.Samples, By: "demo", Again: true,
+		TenantID: demoTenant, Name: shape.Name, Fields: shape.Fields, Encoded: shape.Encoded, Samples: shape.Samples,
+		By: "demo", Again: true,
 	})
 	if err != nil {
 		return store.Standing{}, err

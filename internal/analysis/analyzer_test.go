@@ -155,7 +155,7 @@ func TestOfflineShapes(t *testing.T) {
 		},
 		{
 			name: "same canonical name twice", fields: `[{"name":"tag_1","type":"string"},{"name":"tag_2","type":"string"}]`, samples: `{}`,
-			pairs: []string{"tag_1 -> tag", "tag_2 -> tag_2"}, gaps: []string{}, entity: "Tag",
+			pairs: []string{"tag_1 -> tag_1", "tag_2 -> tag_2"}, gaps: []string{}, entity: "Tag",
 		},
 		{
 			name: "common parent", fields: `[{"name":"payload.reading","type":"float"},{"name":"payload.unit.name","type":"string"}]`,
@@ -192,6 +192,29 @@ func TestOfflineShapes(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.review, r.Review); diff != "" {
 				t.Errorf("review (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What an analysis made must be what the next one finds, field by field.
+func TestOfflineFindsWhatItMade(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{"col_%d", "q%d", "outer.k%d", "addr%d_line", "measure %d"} {
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			var fields []string
+			for i := range 30 {
+				fields = append(fields, fmt.Sprintf(`{"name":%q,"type":"float"}`, fmt.Sprintf(pattern, i)))
+			}
+			source := bronze(t, "["+strings.Join(fields, ",")+"]", `{}`)
+			made := setup(t, analysis.Config{}, nil).analyze(t, source, nil).Recommendation
+			found := setup(t, analysis.Config{}, []schema.Entity{entity(5, made.EntityName, made.Fields...)}).analyze(t, source, nil).Recommendation
+			if found.EntityID != 5 {
+				t.Fatalf("the second analysis decides %s %q", found.Action, found.EntityName)
+			}
+			if diff := cmp.Diff(pairsOf(made), pairsOf(found)); diff != "" {
+				t.Errorf("mappings (-first +second):\n%s", diff)
 			}
 		})
 	}

@@ -32,14 +32,24 @@ func (t *target) add(f schema.Field) int {
 }
 
 // derive adds the canonical form of each given source field and returns the
-// positions.
+// positions. A number at the end of a name goes, unless it tells fields apart: col_1
+// and col_2 stay what they are, so that the next analysis maps each onto itself.
 func (t *target) derive(src *source, sourceFields []int) []int {
-	positions := make([]int, len(sourceFields))
 	prefix := commonParent(src.fields)
+	fields := make([]schema.Field, len(sourceFields))
+	sharing := make(map[string]int)
 	for i, p := range sourceFields {
 		f := src.fields[p]
 		f.Name = f.Name[len(prefix):]
-		positions[i] = t.add(canonicalField(f))
+		fields[i] = canonicalField(f)
+		sharing[fields[i].Name]++
+	}
+	positions := make([]int, len(sourceFields))
+	for i, p := range sourceFields {
+		if sharing[fields[i].Name] > 1 {
+			fields[i].Name = snake(match.Spelled(src.fields[p].Name[len(prefix):]))
+		}
+		positions[i] = t.add(fields[i])
 	}
 	return positions
 }

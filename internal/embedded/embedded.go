@@ -94,7 +94,7 @@ func (s *Services) start(ctx context.Context, cfg Config) error {
 	if err := s.startHub(ctx, cfg); err != nil {
 		return err
 	}
-	s.startClock()
+	s.startClock(context.WithoutCancel(ctx))
 	return s.writeEnvironment()
 }
 
@@ -138,8 +138,8 @@ func (s *Services) startHub(ctx context.Context, cfg Config) error {
 }
 
 // startClock lets the keys of Redis expire.
-func (s *Services) startClock() {
-	ctx, stop := context.WithCancel(context.Background())
+func (s *Services) startClock(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
 	s.stopClock, s.clock = stop, make(chan struct{})
 	go func() {
 		defer close(s.clock)

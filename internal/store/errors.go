@@ -25,7 +25,7 @@ const (
 	pgDeadlock          = "40P01"
 	pgLockNotAvailable  = "55P03"
 	pgReadOnly          = "25006"
-	pgUndefinedTable    = "42P01"
+	pgPrivilege         = "42501"
 	pgClassConnection   = "08"
 	pgClassResources    = "53"
 	pgClassIntervention = "57"
@@ -78,7 +78,11 @@ func translate(err error) error {
 func withoutSecrets(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return &databaseError{text: fmt.Sprintf("%s (SQLSTATE %s)", firstLine(pg.Message), pg.Code), cause: err}
+		text := fmt.Sprintf("%s (SQLSTATE %s)", firstLine(pg.Message), pg.Code)
+		if pg.Code == pgPrivilege {
+			text += "; grant what `worker check` lists"
+		}
+		return &databaseError{text: text, cause: err}
 	}
 	var parse *pgconn.ParseConfigError
 	if errors.As(err, &parse) {

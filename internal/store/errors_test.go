@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -54,5 +56,14 @@ func TestClosedConnectionMeansUnavailable(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "SELECT 1")
 	if err == nil || !errors.Is(translate(err), run.ErrUnavailable) {
 		t.Errorf("a statement on a closed connection: %v, want ErrUnavailable", err)
+	}
+}
+
+func TestDatabaseFileThatCanNotBeOpened(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "missing", "app.db")
+	_, err := Open(t.Context(), Config{Dialect: SQLite, DSN: path})
+	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "DB_DATABASE") {
+		t.Errorf("open: %v, want the path and the variable in it", err)
 	}
 }

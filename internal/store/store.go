@@ -86,10 +86,18 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	if err := s.Ping(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("reach the %s database: %w; check DB_URL, or DB_HOST, DB_PORT, DB_DATABASE, DB_USERNAME and DB_PASSWORD",
-			d.name, withoutSecrets(err)), s.Close())
+		return nil, errors.Join(s.unreachable(err), s.Close())
 	}
 	return s, nil
+}
+
+// unreachable names the database that does not answer, and the variables to check.
+func (s *Store) unreachable(err error) error {
+	if s.dialect.name == SQLite {
+		return fmt.Errorf("open the database file %s: %w; check that DB_DATABASE names an SQLite file in a folder that can be written", s.cfg.DSN, err)
+	}
+	return fmt.Errorf("reach the %s database: %w; check DB_URL, or DB_HOST, DB_PORT, DB_DATABASE, DB_USERNAME and DB_PASSWORD",
+		s.dialect.name, withoutSecrets(err))
 }
 
 // Close waits for running queries and closes the connections.

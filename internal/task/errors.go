@@ -77,12 +77,18 @@ var redisAnswers = []struct{ prefix, what, cure string }{
 	{"WRONGTYPE", "holds something else under asynq's keys", "set REDIS_DB to the number of a database without keys asynq:* of others"},
 }
 
+// sentinelAddress is what go-redis has for an address behind sentinels.
+const sentinelAddress = "FailoverClient"
+
 // address names the server of a client. Client.String is not used: its form is not
 // promised to stay free of credentials.
 func address(rdb redis.UniversalClient) string {
 	switch c := rdb.(type) {
 	case *redis.Client:
-		return c.Options().Addr
+		if addr := c.Options().Addr; addr != sentinelAddress {
+			return addr
+		}
+		return "the sentinels' master"
 	case *redis.ClusterClient:
 		return strings.Join(c.Options().Addrs, ",")
 	default:

@@ -161,6 +161,12 @@ func TestRedisDown(t *testing.T) {
 	if text := fmt.Sprintf("%v %+v %#v", err, err, e); strings.Contains(text, "hunter2") {
 		t.Errorf("the password is in %q", text)
 	}
+	sentinels := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{addr}, MaxRetries: -1})
+	defer func() { _ = sentinels.Close() }()
+	_, err = newProducer(t, bed{rdb: sentinels}).Enqueue(t.Context(), Request{Payload: Payload{SchemaID: 7}})
+	if err == nil || !strings.Contains(err.Error(), "Redis at the sentinels' master does not answer") {
+		t.Errorf("behind sentinels: %v, want them named", err)
+	}
 	if diff := cmp.Diff([]Outcome{Unknown}, got); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}

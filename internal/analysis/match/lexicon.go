@@ -16,7 +16,7 @@ dir=direction dist=distance dob=birth_date doc=document dod=death_date
 dt=date dte=date dtm=timestamp dttm=timestamp dur=duration emp=employee
 eml=email exp=expiry ext=extension flg=flag fname=first_name
 forename=first_name fn=first_name freq=frequency gend=gender geo=location
-givenname=first_name grp=group guid=uuid hr=hour hrs=hour ident=id
+givenname=first_name grp=group guid=uuid hrs=hour ident=id
 identifier=id idx=index img=image info=information inv=invoice invc=invoice
 itm=item kg=kilogram lang=language lat=latitude len=length lname=last_name
 ln=last_name lng=longitude loc=location lon=longitude lvl=level

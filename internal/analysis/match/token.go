@@ -218,6 +218,16 @@ func singular(word string) string {
 // Canonical spells a field's name out as the words of a canonical name: as Tokens,
 // but plurals stay, since a list is named by one. Digits at the end are dropped.
 func Canonical(name string) []string {
+	found := Spelled(name)
+	for len(found) > 1 && isNumber(found[len(found)-1]) {
+		found = found[:len(found)-1]
+	}
+	return found
+}
+
+// Spelled is Canonical with the digits: they tell the fields of a numbered group
+// apart.
+func Spelled(name string) []string {
 	var found []string
 	for segment := range strings.SplitSeq(name[:min(len(name), maxNameBytes)], ".") {
 		spelled := 0 // words that the one before was spelled out into
@@ -228,9 +238,6 @@ func Canonical(name string) []string {
 			words := canonicalWord(word)
 			found, spelled = append(found, words...), len(words)
 		}
-	}
-	for len(found) > 1 && isNumber(found[len(found)-1]) {
-		found = found[:len(found)-1]
 	}
 	return found
 }

@@ -37,6 +37,12 @@ func newCSVReader(t *text) (*csvReader, error) {
 	c := &csvReader{t: t, budget: &budgetReader{r: source}}
 	c.r = csv.NewReader(c.budget)
 	c.r.Comma = t.delimiter()
+	if hint := t.separatorLine(); hint != 0 {
+		c.r.Comma = hint
+		if _, err := c.row(); err != nil {
+			return nil, err
+		}
+	}
 	c.r.FieldsPerRecord = -1
 	c.r.ReuseRecord = true
 	// Tab-separated files know no quotes, so 5" is fine there. Elsewhere a stray
@@ -73,14 +79,24 @@ func (c *csvReader) next() (json.RawMessage, error) {
 			row = row[:len(row)-1] // delimiters at the end of a row hold nothing
 		}
 		if len(row) > len(c.columns) {
-			return nil, c.t.fail(c.line, "quote the value that contains the delimiter "+fmt.Sprintf("%q", c.r.Comma),
-				"the row has %d values, but the header names %d columns", len(row), len(c.columns))
+			return nil, c.tooLong(len(row))
 		}
 		if strings.Join(row, "") != "" {
 			c.count++
 			return c.object(row), nil
 		}
 	}
+}
+
+// tooLong reports a row of more values than the header has names. Where that is one,
+// the first line is mostly no header at all.
+func (c *csvReader) tooLong(values int) error {
+	quote := fmt.Sprintf("quote the value that contains the delimiter %q", c.r.Comma)
+	if len(c.columns) == 1 {
+		return c.t.fail(c.line, "remove what stands above the header, or "+quote,
+			"the row has %d values, but the first line, which has to be the header, names one column", values)
+	}
+	return c.t.fail(c.line, quote, "the row has %d values, but the header names %d columns", values, len(c.columns))
 }
 
 // row reads one row and trims its values.

@@ -37,7 +37,7 @@ func (t *text) readError(err error) error {
 }
 
 func (t *text) tooLarge(line int) error {
-	return t.fail(line, "close open quotes, put large lists into records of their own, or raise the limit",
+	return t.fail(line, "close open quotes, or put large lists into records of their own",
 		"the record that starts here has more than %d bytes", t.opts.MaxRecordBytes)
 }
 

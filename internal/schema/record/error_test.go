@@ -13,7 +13,7 @@ import (
 // What the errors of several tests end with.
 const (
 	objectsCure   = "; write one object, a list of objects, or one object a line"
-	recordCure    = "; close open quotes, put large lists into records of their own, or raise the limit"
+	recordCure    = "; close open quotes, or put large lists into records of their own"
 	quoteCure     = "; put quotes around the whole value and double those inside, or close the open one"
 	mendCure      = "; mend the JSON there"
 	formatCure    = "; export it as CSV, JSON or NDJSON"
@@ -52,7 +52,7 @@ func TestReadErrors(t *testing.T) {
 		"cut gzip header": {"a.gz", "\x1f\x8b", 0, "a.gz: the gzip file ends too early; copy it again"},
 		"gzip bomb": {
 			"a.gz", pack(t, strings.Repeat("a\n", 600)), 0,
-			"a.gz: the file unpacks to more than 1000 bytes; split the file, or raise the limit",
+			"a.gz: the file unpacks to more than 1000 bytes; split the file",
 		},
 		"only a header": {
 			"a.csv", "a,b\n\n,\n", 0,
@@ -79,12 +79,17 @@ func TestReadErrors(t *testing.T) {
 			"a.json", "[{\"a\":1},\n{\"a\":1,\n\"b\":\"\xfc\"}]", 1,
 			"a.json, line 3: the text is not valid UTF-8" + utf8Cure,
 		},
+		"title above the header": {
+			"a.csv", "Report\n\nid,name\n1,a\n", 0,
+			"a.csv, line 3: the row has 2 values, but the first line, which has to be the header, names one column" +
+				"; remove what stands above the header, or" + strings.TrimPrefix(delimiterCure, ";"),
+		},
 		"json number": {"a.json", "42", 0, "a.json, line 1: here is a number, not an object" + objectsCure},
 		"json string": {"", "\n\"x\"\n", 0, "the input, line 2: here is a string, not an object" + objectsCure},
 		"json null":   {"", "null", 0, "the input, line 1: here is true, false or null, not an object" + objectsCure},
 		"yaml named json": {
 			"a.json", "a: 1\nb: 2\n", 0,
-			"a.json, line 1: here is no JSON value, not an object" + objectsCure,
+			"a.json, line 1: here is 'a', not an object" + objectsCure,
 		},
 		"list of scalars": {
 			"a.json", "[\n1, 2]", 0,
@@ -112,7 +117,7 @@ func TestReadErrors(t *testing.T) {
 		"missing comma":  {"a.json", "[{} {}]", 1, "a.json, line 1: '{' stands where none may" + commaCure},
 		"trailing comma": {
 			"a.json", "[{},]", 1,
-			"a.json, line 1: element 2 of the list is no JSON value, not an object" + objectsCure,
+			"a.json, line 1: a comma stands before the end of the list; remove it",
 		},
 		"after the list": {"a.json", "[{}]\n{}", 1, "a.json, line 2: something follows the end of the list" + objectsCure},
 		"broken object": {

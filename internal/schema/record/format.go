@@ -85,6 +85,16 @@ func (t *text) delimiter() rune {
 	return best
 }
 
+// separatorLine is the delimiter that a first line such as "sep=;" names, which Excel
+// reads and others write for it; 0 without such a line.
+func (t *text) separatorLine() rune {
+	line := bytes.Trim(firstLine(t.head), `" `)
+	if len(line) == 5 && bytes.EqualFold(line[:4], []byte("sep=")) && bytes.ContainsAny(line[4:], string(delimiters)) {
+		return rune(line[4])
+	}
+	return 0
+}
+
 // fitness is the share of the first rows that have as many values as the header.
 func fitness(sample []byte, delimiter rune) (fit float64, columns int) {
 	const maxRows = 50

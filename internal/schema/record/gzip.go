@@ -29,7 +29,7 @@ type unpacker struct {
 func (u *unpacker) Read(p []byte) (int, error) {
 	n, err := u.z.Read(p)
 	if u.left -= int64(n); u.left < 0 {
-		return 0, u.t.fail(0, "split the file, or raise the limit",
+		return 0, u.t.fail(0, "split the file",
 			"the file unpacks to more than %d bytes", u.t.opts.MaxUnpackedBytes)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {

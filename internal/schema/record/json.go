@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -68,8 +69,10 @@ func (j *jsonReader) separator(c byte) (byte, error) {
 }
 
 func (j *jsonReader) notObject(c byte) error {
-	kind := "no JSON value"
+	kind := fmt.Sprintf("%q", rune(c))
 	switch {
+	case c == ']' && j.inList:
+		return j.t.fail(j.line, "remove it", "a comma stands before the end of the list")
 	case c == '[':
 		kind = "a list"
 	case c == '"':
