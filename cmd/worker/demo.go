@@ -58,7 +58,7 @@ func (d *demo) run(ctx context.Context) error {
 		}
 	}
 	if ctx.Err() != nil {
-		return nil // Ctrl-C
+		return nil //nolint:nilerr // Ctrl-C is no failure
 	}
 	say(d.out, "\n%d of %d files analysed in %s:\n", len(results), len(files), time.Since(began).Round(time.Millisecond))
 	return printSummary(d.out, results)

@@ -72,16 +72,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg = withDefaults(cfg)
-	db, err := gorm.Open(dialectorOf(d, cfg.DSN), &gorm.Config{
+	s := &Store{dialect: d, cfg: withDefaults(cfg)}
+	s.db, err = gorm.Open(dialectorOf(d, cfg.DSN), &gorm.Config{
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the %s database: %w", d.name, withoutSecrets(err))
+		return nil, s.unreachable(err) // SQLite opens its file here
 	}
-	s := &Store{db: db, dialect: d, cfg: cfg}
 	if err := s.configurePool(); err != nil {
 		return nil, err
 	}
