@@ -26,6 +26,10 @@ test: ## Run every test against real PostgreSQL, Redis and Soketi; installs what
 test-unit: ## Run the tests that need no server, without the race detector (PKG=, ARGS=)
 	go test -shuffle=on $(ARGS) $(PKG)
 
+.PHONY: test-slow
+test-slow: ## Also the tests that wait a minute or two for asynq's own recovery
+	@SCHEMACAST_TEST_SLOW=1 scripts/with-services.sh go test -race -count=1 -timeout=15m $(ARGS) ./e2e
+
 .PHONY: lint
 lint: ## Check formatting, modules, the rings, style and shell scripts
 	@scripts/lint.sh

@@ -88,3 +88,13 @@ func TestStartsThatAreRefused(t *testing.T) {
 func (g *ground) insert() string {
 	return g.value("INSERT INTO schemas (created_at, hash, tenant_id, sample_data, detected_fields) VALUES (now(), 'e2e', $1, '{\"a\":1}', '[{\"name\":\"a\",\"type\":\"float\"}]') RETURNING id", g.tenant)
 }
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{"worker mi": "migrate", "worker run --emb": "--embedded", "enqueue file --create": "--create-tenant"} {
+		program, _, _ := strings.Cut(line, " ")
+		g := &ground{t: t, env: map[string]string{"COMP_LINE": line, "COMP_POINT": fmt.Sprint(len(line))}}
+		g.want(0, want, program)
+		(&ground{t: t}).want(0, "completion -c bash", program, "completion", "bash")
+	}
+}

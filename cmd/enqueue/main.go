@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
@@ -37,8 +38,22 @@ type cli struct {
 	JSON    bool             `name:"json" help:"Print one JSON document a line on standard output."`
 	Version kong.VersionFlag `help:"Print version and commit."`
 
-	Schema schemaCmd `cmd:"" help:"Ask for the analysis of schemas that are in the database."`
-	File   fileCmd   `cmd:"" help:"Store the shape of files and ask for its analysis."`
+	Schema     schemaCmd                 `cmd:"" help:"Ask for the analysis of schemas that are in the database."`
+	File       fileCmd                   `cmd:"" help:"Store the shape of files and ask for its analysis."`
+	Completion kongcompletion.Completion `cmd:"" help:"Say how to switch on completion in bash, zsh or fish."`
+}
+
+// Help is shown by --help.
+func (cli) Help() string {
+	return `Examples:
+
+  enqueue file customers.csv --tenant Globex --wait
+  enqueue file customers.csv --create-tenant "Globex Ltd"
+  zcat export.ndjson.gz | enqueue file - --tenant Globex --name export
+  enqueue schema 12 15 --wait
+  enqueue --json schema 12 --wait | jq .standing.entity
+
+Database and Redis come from the variables of the Laravel app, or its .env file.`
 }
 
 // app is what commands work with. Results go to stdout, everything else to stderr.
@@ -78,6 +93,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 		a.note("%s", err)
 		return exitFailed
 	}
+	kongcompletion.Register(parser)
 	parsed, err := parser.Parse(args)
 	if exit >= 0 {
 		return exit // --help and --version
