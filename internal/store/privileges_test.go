@@ -42,7 +42,7 @@ func TestPrivilegesAndTheirCure(t *testing.T) {
 	reader := owner.another(func(cfg *Config) { cfg.DSN = address.String() })
 
 	err = reader.CheckPrivileges(t.Context())
-	if !IsTablesError(err) {
+	if !isTablesError(err) {
 		t.Fatalf("CheckPrivileges = %v, want a *TablesError", err)
 	}
 	_, cure, _ := strings.Cut(err.Error(), "run as the owner of the tables: ")
@@ -91,7 +91,7 @@ func TestOldPostgresIsRefused(t *testing.T) {
 	if err := checkPostgres("13.0", 13_00_00); err != nil {
 		t.Error(err)
 	}
-	if err := checkPostgres("12.22", 12_00_22); !IsTablesError(err) || !strings.Contains(err.Error(), "12.22; use version 13") {
+	if err := checkPostgres("12.22", 12_00_22); !isTablesError(err) || !strings.Contains(err.Error(), "12.22; use version 13") {
 		t.Errorf("PostgreSQL 12.22: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -116,14 +115,26 @@ func (s *Store) CreateAppTables(ctx context.Context) error {
 	return nil
 }
 
-// checkStatusValues finds an app whose column does not know "processing": every
-// claim would fail there.
+// checkStatusValues finds an app that is older than its own job: its constraint does
+// not know "processing", so every claim would fail. An app without a constraint is
+// fine.
 func (s *Store) checkStatusValues(ctx context.Context) error {
-	err := s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
-		return db.Exec("UPDATE schemas SET ai_analysis_status = 'processing' WHERE id = -1").Error
-	})
+	if s.dialect.name != Postgres {
+		return nil // its tables are ours
+	}
+	var constraints []string
+	err := s.db.WithContext(ctx).Raw("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('schemas') AND contype = 'c'").
+		Scan(&constraints).Error
 	if err != nil {
-		return fmt.Errorf("write schemas.ai_analysis_status: %w; run the Laravel app's migrations and grant UPDATE on its tables", translate(err))
+		return fmt.Errorf("read the constraints of the table schemas: %w", translate(err))
+	}
+	for _, definition := range constraints {
+		if strings.Contains(definition, "ai_analysis_status") && !strings.Contains(definition, "'processing'") {
+			return &TablesError{
+				Problem: "the column schemas.ai_analysis_status does not allow the value processing",
+				Cure:    "run the Laravel app's migrations, which add it",
+			}
+		}
 	}
 	return nil
 }
@@ -153,12 +164,6 @@ func (s *Store) tableExists(ctx context.Context, table string) (bool, error) {
 		return false, fmt.Errorf("look for the table %s: %w", table, translate(err))
 	}
 	return n > 0, nil
-}
-
-// IsTablesError says whether err asks for a migration.
-func IsTablesError(err error) bool {
-	var e *TablesError
-	return errors.As(err, &e)
 }
 
 // without returns the elements of all that are neither in found nor in except.

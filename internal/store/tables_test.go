@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +21,11 @@ func emptyDatabase(t *testing.T, dialect string) *ground {
 	return &ground{Store: openStore(t, cfg), t: t}
 }
 
+func isTablesError(err error) bool {
+	var e *TablesError
+	return errors.As(err, &e)
+}
+
 func TestTablesStepByStep(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range []string{SQLite, Postgres} {
@@ -29,7 +35,7 @@ func TestTablesStepByStep(t *testing.T) {
 			wantProblem := func(words ...string) {
 				t.Helper()
 				err := g.CheckTables(t.Context())
-				if !IsTablesError(err) {
+				if !isTablesError(err) {
 					t.Fatalf("check: %v, want a *TablesError", err)
 				}
 				for _, w := range words {
@@ -41,7 +47,7 @@ func TestTablesStepByStep(t *testing.T) {
 			wantProblem("tenants, schemas, schema_mappings", "--with-app-tables")
 			g.must(g.CreateAppTables(t.Context()))
 			wantProblem("schemacast_", "worker migrate")
-			if err := g.CreateAppTables(t.Context()); !IsTablesError(err) || !strings.Contains(err.Error(), "tenants, users, schemas, schema_mappings") {
+			if err := g.CreateAppTables(t.Context()); !isTablesError(err) || !strings.Contains(err.Error(), "tenants, users, schemas, schema_mappings") {
 				t.Errorf("creating the app's tables twice: %v", err)
 			}
 			applied, err := g.Migrate(t.Context())
@@ -101,5 +107,19 @@ func TestAppTablesOnPostgres(t *testing.T) {
 		ORDER BY 1`).Scan(&lines).Error)
 	if diff := cmp.Diff(golden(t, "app_tables.golden"), strings.Join(lines, "\n")+"\n"); diff != "" {
 		t.Errorf("catalog (-want +got):\n%s", diff)
+	}
+}
+
+func TestAppThatDoesNotKnowProcessing(t *testing.T) {
+	t.Parallel()
+	g := emptyDatabase(t, Postgres)
+	g.must(g.CreateAppTables(t.Context()))
+	_, err := g.Migrate(t.Context())
+	g.must(err)
+	g.sql("ALTER TABLE schemas DROP CONSTRAINT schemas_ai_analysis_status_check")
+	g.must(g.CheckTables(t.Context()))
+	g.sql("ALTER TABLE schemas ADD CONSTRAINT schemas_ai_analysis_status_check CHECK (ai_analysis_status IN ('pending', 'completed', 'failed', 'disabled'))")
+	if err := g.CheckTables(t.Context()); !isTablesError(err) || !strings.Contains(err.Error(), "processing") {
+		t.Errorf("check: %v, want a *TablesError about processing", err)
 	}
 }
