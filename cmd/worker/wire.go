@@ -66,6 +66,8 @@ func newModel(cfg *config.Config, cache llm.Cache, logger *slog.Logger) (*llm.Cl
 	return llm.New(llm.Config{
 		APIKey: cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
 		Connections: cfg.Worker.Concurrency + cfg.Worker.Backfill,
+		// With its repetitions a call takes two of them at most.
+		Timeout: cfg.Analysis.Timeout / 2,
 		// The configuration has warned of it; many models run on hosts of a private network.
 		AllowHTTP: true,
 	}, cache, logger)
