@@ -123,6 +123,9 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.db.CheckTables(ctx); err != nil {
 		return err
 	}
+	if err := w.db.CheckPrivileges(ctx); err != nil {
+		return err
+	}
 	if err := w.health.Start(ctx); err != nil {
 		return err
 	}
