@@ -107,8 +107,8 @@ func TestBackfillHoldsNoInteractiveSlot(t *testing.T) {
 			store.wait(t, "claim", 2)
 			enqueue(t, opts, task.QueueInteractive, 9)
 			store.waitState(t, 9, "completed")
-			if n := service.Running(); n != 2 {
-				t.Errorf("%d runs, want the 2 slots of the backfill", n)
+			if claimed := store.run(3).fence; claimed != 0 {
+				t.Errorf("the third backfill run was claimed, want the 2 slots of the backfill to hold it back")
 			}
 			close(release)
 			store.waitState(t, 3, "completed")
