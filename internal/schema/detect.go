@@ -121,7 +121,7 @@ func (d *Detector) Records() int { return d.records }
 
 // Fields returns the fields seen so far, first seen first. Required says that
 // every record had a value that is not null. Sample is the first such value, cut
-// by SampleValue; a blank string or an empty list only stands when nothing better
+// by sample; a blank string or an empty list only stands when nothing better
 // came.
 func (d *Detector) Fields() []Field {
 	fields := make([]Field, 0, len(d.order))

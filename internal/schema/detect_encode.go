@@ -42,21 +42,16 @@ func EncodeFields(fields []Field) (json.RawMessage, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// SampleValue copies a JSON value into one that is fit to be stored as a sample:
-// strings are cut to MaxSampleRunes characters, lists and objects stop to grow
-// after 2 KiB, a number of more than MaxSampleRunes digits is null, and NUL
-// characters, which PostgreSQL can not store, are left out. What is not valid JSON
-// is null.
-func SampleValue(value json.RawMessage) json.RawMessage {
-	return sample(value, maxSampleBytes)
-}
-
-// SampleRecord does the same for a whole record, as the column sample_data holds
-// one, with room for 1 MiB.
+// SampleRecord copies a record into one that is fit for the column sample_data, by
+// the rules of sample, with room for 1 MiB.
 func SampleRecord(record json.RawMessage) json.RawMessage {
 	return sample(record, maxSampleRecordBytes)
 }
 
+// sample copies a JSON value into one that is fit to be stored: strings are cut to
+// MaxSampleRunes characters, lists and objects stop to grow after limit bytes, a
+// number of more than MaxSampleRunes digits is null, and NUL characters, which
+// PostgreSQL can not store, are left out. What is not valid JSON is null.
 func sample(value []byte, limit int) json.RawMessage {
 	if !json.Valid(value) {
 		return json.RawMessage("null")

@@ -34,7 +34,7 @@ func TestEncodeFields(t *testing.T) {
 	}
 }
 
-func TestSampleValue(t *testing.T) {
+func TestSample(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ value, want string }{
 		"cut on a rune border": {`"` + strings.Repeat("é", 300) + `"`, `"` + strings.Repeat("é", MaxSampleRunes) + `"`},
@@ -49,20 +49,20 @@ func TestSampleValue(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, string(SampleValue(json.RawMessage(tt.value)))); diff != "" {
+			if diff := cmp.Diff(tt.want, string(sample([]byte(tt.value), maxSampleBytes))); diff != "" {
 				t.Errorf("sample (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestSampleValueStopsToGrow(t *testing.T) {
+func TestSampleStopsToGrow(t *testing.T) {
 	t.Parallel()
 	text := `"` + strings.Repeat("x", 1000) + `"`
 	list := "[" + strings.Repeat(text+",", 1000) + text + "]"
 	object := `{"a":` + list + `,"b":` + list + `,"c":1}`
 	for _, value := range []string{list, object, "[" + object + "," + object + "]"} {
-		got := SampleValue(json.RawMessage(value))
+		got := sample([]byte(value), maxSampleBytes)
 		if !json.Valid(got) || len(got) > 2*maxSampleBytes {
 			t.Errorf("sample of %d bytes is %d bytes: %.40s", len(value), len(got), got)
 		}
