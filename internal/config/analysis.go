@@ -19,11 +19,15 @@ type Analysis struct {
 	// RawSamples are the tenants whose sample values the model may see.
 	RawSamples Tenants
 	Timeout    time.Duration
+	// GiveUpAfter is the age at which a run that only waits fails.
+	GiveUpAfter time.Duration
 
 	// The language model; zero with Offline and no FallbackOffline.
 	APIKey  Secret
 	BaseURL string
 	Model   string
+	// What all workers together may ask of it in a minute; 0 for no limit.
+	RequestsPerMinute, TokensPerMinute int
 }
 
 // Tenants is a set of tenants.
@@ -42,16 +46,30 @@ const (
 	mostTimeout  = 9 * time.Minute
 )
 
+// The limits of what a minute may hold. A question about a wide schema has tens of
+// thousands of tokens, and with fewer than the lower one none would ever be asked.
+const (
+	mostRequests = 1_000_000
+	leastTokens  = 1_000
+	mostTokens   = 1_000_000_000
+)
+
 func (l *loader) analysis() {
 	v := l.vars
 	l.choice("ANALYSIS_ENGINE", v.AnalysisEngine, "llm", "offline")
 	l.choice("ANALYSIS_CONFIRM", v.AnalysisConfirm, "always", "verified")
 	l.choice("ANALYSIS_FALLBACK", v.AnalysisFallback, "none", "offline")
 	between(l, "ANALYSIS_TIMEOUT", v.AnalysisTimeout, leastTimeout, mostTimeout)
+	between(l, "ANALYSIS_GIVE_UP_AFTER", v.AnalysisGiveUpAfter, time.Minute, 30*24*time.Hour)
+	between(l, "ANALYSIS_REQUESTS_PER_MINUTE", v.AnalysisRequests, 0, mostRequests)
+	if v.AnalysisTokens != 0 {
+		between(l, "ANALYSIS_TOKENS_PER_MINUTE", v.AnalysisTokens, leastTokens, mostTokens)
+	}
 	a := &l.cfg.Analysis
 	*a = Analysis{
 		Offline: v.AnalysisEngine == "offline", ConfirmVerified: v.AnalysisConfirm == "verified",
 		FallbackOffline: v.AnalysisFallback == "offline", RawSamples: l.rawSamples(), Timeout: v.AnalysisTimeout,
+		GiveUpAfter: v.AnalysisGiveUpAfter,
 	}
 	if a.Offline {
 		if a.FallbackOffline {
@@ -61,6 +79,7 @@ func (l *loader) analysis() {
 		return
 	}
 	a.APIKey, a.BaseURL, a.Model = v.OpenAIKey, strings.TrimRight(v.OpenAIBaseURL, "/"), v.OpenAIModel
+	a.RequestsPerMinute, a.TokensPerMinute = v.AnalysisRequests, v.AnalysisTokens
 	if !l.isSet("OPENAI_BASE_URL") {
 		l.required("set it, or OPENAI_BASE_URL to a server without keys, or ANALYSIS_ENGINE=offline to do without a model", "OPENAI_API_KEY")
 	}

@@ -2,10 +2,8 @@ package config
 
 import (
 	"crypto/tls"
-	"encoding/pem"
-	"net/http"
-	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -117,6 +115,13 @@ func TestRedisOptions(t *testing.T) {
 			"redis master mymaster of sentinels a:26379,b:26379",
 		},
 		{
+			"sentinels by Laravel's words", pairs("REDIS_SENTINEL_ADDRS=a:26379", "REDIS_SENTINEL_SERVICE=lake", "REDIS_SCHEME=tls", "REDIS_SERVER_NAME=cache"),
+			redis.UniversalOptions{
+				Addrs: []string{"a:26379"}, MasterName: "lake", TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "cache"},
+			},
+			"redis master lake of sentinels a:26379, TLS",
+		},
+		{
 			"cluster", pairs("REDIS_CLUSTER_ADDRS=a:1", "REDIS_TLS=yes"),
 			redis.UniversalOptions{Addrs: []string{"a:1"}, IsClusterMode: true, TLSConfig: secure}, "redis cluster a:1, TLS",
 		},
@@ -136,25 +141,6 @@ func TestRedisOptions(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestRedisCertificates(t *testing.T) {
-	t.Parallel()
-	srv := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(srv.Close)
-	block := &pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}
-	path := writeFile(t, "ca.pem", string(pem.EncodeToMemory(block)))
-	cfg := load(t, pairs("REDIS_TLS=on", "REDIS_CA_FILE="+path), NeedRedis)
-	config := cfg.Redis.Options().TLSConfig
-	config.ServerName = "example.com" // of the test server's certificate
-	conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", srv.Listener.Addr().String())
-	if err != nil {
-		t.Fatalf("the certificate of REDIS_CA_FILE is not trusted: %v", err)
-	}
-	if err := conn.Close(); err != nil {
-		t.Error(err)
-	}
-	expect(t, "no certificate", pairs("REDIS_TLS=on", "REDIS_CA_FILE="+writeFile(t, "ca.pem", "hello")), "which holds no certificate")
 }
 
 func TestBroadcast(t *testing.T) {
@@ -203,7 +189,7 @@ func TestAnalysis(t *testing.T) {
 		"ANALYSIS_CONFIRM=verified", "ANALYSIS_FALLBACK=offline"), NeedAnalysis)
 	want := Analysis{
 		ConfirmVerified: true, FallbackOffline: true, RawSamples: Tenants{IDs: []string{"acme", "t2"}},
-		Timeout: cfg.Analysis.Timeout, BaseURL: "http://localhost:11434/v1", Model: "gpt-4.1-mini",
+		Timeout: cfg.Analysis.Timeout, GiveUpAfter: cfg.Analysis.GiveUpAfter, BaseURL: "http://localhost:11434/v1", Model: "gpt-4.1-mini",
 	}
 	if diff := cmp.Diff(want, cfg.Analysis); diff != "" {
 		t.Errorf("analysis (-want +got):\n%s", diff)
@@ -214,6 +200,14 @@ func TestAnalysis(t *testing.T) {
 	if offline := load(t, pairs("OPENAI_API_KEY=", "ANALYSIS_ENGINE=offline", "ANALYSIS_RAW_SAMPLES=all"), NeedAnalysis).Analysis; !offline.Offline ||
 		offline.BaseURL != "" || !offline.RawSamples.Has("anybody") {
 		t.Errorf("got %+v, want the offline engine", offline)
+	}
+	bounded := load(t, pairs("ANALYSIS_REQUESTS_PER_MINUTE=500", "ANALYSIS_TOKENS_PER_MINUTE=200000", "ANALYSIS_GIVE_UP_AFTER=90m")).Analysis
+	if bounded.RequestsPerMinute != 500 || bounded.TokensPerMinute != 200000 || bounded.GiveUpAfter != 90*time.Minute {
+		t.Errorf("got %+v", bounded)
+	}
+	kept := load(t, pairs("WORKER_RETAIN_EVENTS=0", "WORKER_RETAIN_ANSWERS=1m", "WORKER_TENANT_CONCURRENCY=4", "WORKER_SWEEP_INTERVAL=1s"), NeedWorker).Worker
+	if kept.RetainEvents != 0 || kept.RetainAnswers != time.Minute || kept.TenantConcurrency != 4 || kept.SweepInterval != time.Second {
+		t.Errorf("got %+v", kept)
 	}
 	if got := load(t, pairs("ADMIN_ADDR=:0", "HEALTH_ADDR=:0"), NeedWorker).Worker; got.AdminAddr != ":0" || got.HealthAddr != ":0" {
 		t.Errorf("got %+v", got)

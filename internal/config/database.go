@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -27,6 +28,8 @@ type Database struct {
 	Username string
 	Password Secret
 	SSLMode  string
+	// SSLRootCert, SSLCert and SSLKey are files of certificates, empty for none.
+	SSLRootCert, SSLCert, SSLKey string
 	// Params are further connection parameters of DB_URL.
 	Params map[string]string
 }
@@ -44,12 +47,15 @@ func (d Database) PostgresDSN() Secret {
 	params := map[string]string{
 		"application_name": "schemacast",
 		"connect_timeout":  "10", // seconds; pgx waits for ever without it
+		"sslrootcert":      d.SSLRootCert,
+		"sslcert":          d.SSLCert,
+		"sslkey":           d.SSLKey,
 	}
-	for name, value := range d.Params {
-		params[name] = value
-	}
+	maps.Copy(params, d.Params)
 	for _, name := range sortedKeys(params) {
-		pairs = append(pairs, pair(name, params[name]))
+		if params[name] != "" {
+			pairs = append(pairs, pair(name, params[name]))
+		}
 	}
 	return NewSecret(strings.Join(pairs, " "))
 }
@@ -70,7 +76,7 @@ func (d Database) String() string {
 // urlParams are the parameters of DB_URL that mean the same to pgx. Everything else
 // would be sent to the server as a setting, and refused there.
 var urlParams = [...]string{
-	"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "connect_timeout", "search_path", "target_session_attrs", "options",
+	"application_name", "connect_timeout", "search_path", "target_session_attrs", "options",
 }
 
 func (l *loader) database() {
@@ -78,6 +84,7 @@ func (l *loader) database() {
 	l.cfg.Database = Database{
 		Driver: v.DBConnection, Host: v.DBHost, Port: v.DBPort, Name: v.DBDatabase,
 		Username: v.DBUsername, Password: v.DBPassword, SSLMode: v.DBSSLMode,
+		SSLRootCert: v.DBSSLRootCert, SSLCert: v.DBSSLCert, SSLKey: v.DBSSLKey,
 	}
 	l.databaseURL()
 	d := &l.cfg.Database
@@ -88,6 +95,7 @@ func (l *loader) database() {
 			l.problem("DB_HOST", "is %s; write the host alone, or the whole address into DB_URL", quote(d.Host))
 		}
 		l.choice("DB_SSLMODE", d.SSLMode, "disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+		l.databaseCertificates()
 		if d.Name == "" {
 			l.required("set it to the name of the app's database", "DB_DATABASE")
 		}
@@ -159,13 +167,35 @@ func (l *loader) databaseURL() {
 
 var databaseSchemes = map[string]string{"pgsql": PostgreSQL, "postgres": PostgreSQL, "postgresql": PostgreSQL, "sqlite": SQLite}
 
+// urlVariables are the parameters of DB_URL that have variables of their own.
+var urlVariables = map[string]string{
+	"sslmode": "DB_SSLMODE", "sslrootcert": "DB_SSLROOTCERT", "sslcert": "DB_SSLCERT", "sslkey": "DB_SSLKEY",
+}
+
+// databaseCertificates reads the files that pgx is going to read, for errors that
+// name them.
+func (l *loader) databaseCertificates() {
+	d := l.cfg.Database
+	// In Laravel's .env a file beside "prefer" works, so it must here; it is a
+	// surprise, though, that it checks nothing.
+	if unchecked := []string{"disable", "allow", "prefer"}; d.SSLRootCert != "" && slices.Contains(unchecked, d.SSLMode) {
+		l.warn("DB_SSLROOTCERT is set, and with DB_SSLMODE=%s nobody checks the server's certificate against it; set DB_SSLMODE=verify-full", d.SSLMode)
+	}
+	if d.SSLRootCert != "system" { // libpq's word for the certificates of the machine
+		l.roots("DB_SSLROOTCERT", d.SSLRootCert)
+	}
+	l.ownCertificate("DB_SSLCERT", d.SSLCert, "DB_SSLKEY", d.SSLKey)
+}
+
 func (l *loader) databaseParams(name string, query url.Values) {
 	d := &l.cfg.Database
 	for _, param := range sortedKeys(query) {
 		value := query.Get(param)
 		switch {
-		case param == "sslmode":
-			l.overlay(name, "DB_SSLMODE", value, &d.SSLMode)
+		case urlVariables[param] != "":
+			l.overlay(name, urlVariables[param], value, map[string]*string{
+				"sslmode": &d.SSLMode, "sslrootcert": &d.SSLRootCert, "sslcert": &d.SSLCert, "sslkey": &d.SSLKey,
+			}[param])
 		case param == "charset": // Laravel's; PostgreSQL clients here speak UTF-8
 		case slices.Contains(urlParams[:], param):
 			if d.Params == nil {

@@ -70,9 +70,11 @@ func TestLoadDefaults(t *testing.T) {
 		},
 		Analysis: Analysis{
 			APIKey: NewSecret("hunter2"), BaseURL: "https://api.openai.com/v1", Model: "gpt-4.1-mini", Timeout: 5 * time.Minute,
+			GiveUpAfter: 24 * time.Hour,
 		},
 		Worker: Worker{
 			Concurrency: 32, Backfill: 8, DrainTimeout: 90 * time.Second, PollInterval: 50 * time.Millisecond, HealthAddr: "127.0.0.1:8081",
+			SweepInterval: 20 * time.Second, RetainEvents: 24 * time.Hour, RetainAnswers: 30 * 24 * time.Hour, RetainRuns: 90 * 24 * time.Hour,
 		},
 		Log: Log{Level: slog.LevelInfo},
 	}
@@ -127,6 +129,8 @@ DB_PASSWORD=pa$5word
 	}
 	want := Worker{
 		Concurrency: 1, Backfill: 2, PollInterval: 3 * time.Second, DrainTimeout: 90 * time.Second, HealthAddr: "10.0.0.7:9000",
+		SweepInterval: cfg.Worker.SweepInterval, RetainEvents: cfg.Worker.RetainEvents,
+		RetainAnswers: cfg.Worker.RetainAnswers, RetainRuns: cfg.Worker.RetainRuns,
 	}
 	if diff := cmp.Diff(want, cfg.Worker); diff != "" {
 		t.Errorf("worker (-want +got):\n%s", diff)

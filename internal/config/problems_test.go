@@ -52,6 +52,26 @@ var problems = []struct {
 	{"cluster with a database", pairs("REDIS_URL=redis://a/3?addr=b:6379"), []string{"REDIS_DB is 3, but a cluster has only database 0"}},
 	{"certificate without TLS", pairs("REDIS_CA_FILE=/nowhere"), []string{"REDIS_CA_FILE is set, but TLS is off", "REDIS_CA_FILE can not be read"}},
 
+	{"redis key alone", pairs("REDIS_TLS=on", "REDIS_KEY_FILE=/nowhere"), []string{"REDIS_CERT_FILE is not set and REDIS_KEY_FILE is; set it to the file"}},
+	{"redis certificate alone", pairs("REDIS_SCHEME=tls", "REDIS_CERT_FILE=/nowhere"), []string{"REDIS_KEY_FILE is not set and REDIS_CERT_FILE is"}},
+	{"redis certificate missing", pairs("REDIS_TLS=on", "REDIS_CERT_FILE=/nowhere", "REDIS_KEY_FILE=/nowhere/else"), []string{
+		"REDIS_CERT_FILE can not be read (open /nowhere: ", "REDIS_KEY_FILE can not be read (open /nowhere/else: ",
+	}},
+	{"redis name without TLS", pairs("REDIS_SERVER_NAME=cache"), []string{"REDIS_SERVER_NAME is set, but TLS is off; set REDIS_TLS=on or remove it"}},
+	{"redis scheme", pairs("REDIS_SCHEME=https"), []string{`REDIS_SCHEME is "https"; choose tcp or tls`}},
+	{"redis scheme and TLS off", pairs("REDIS_SCHEME=tls", "REDIS_TLS=off"), []string{`REDIS_TLS is "off" and REDIS_SCHEME asks for TLS; remove one`}},
+	{"two names of a master", pairs("REDIS_SENTINEL_ADDRS=a:1", "REDIS_SENTINEL_MASTER=x", "REDIS_SENTINEL_SERVICE=y"), []string{
+		"REDIS_SENTINEL_SERVICE and REDIS_SENTINEL_MASTER are both set and differ",
+	}},
+	{"database authority", pairs("DB_SSLMODE=verify-full", "DB_SSLROOTCERT=/nowhere"), []string{"DB_SSLROOTCERT can not be read (open /nowhere: "}},
+	{"database authority in the address", pairs("DB_URL=pgsql://db/lake?sslmode=verify-ca&sslrootcert=/nowhere"), []string{
+		"DB_SSLROOTCERT can not be read (open /nowhere: ",
+	}},
+	{"database authorities differ", pairs("DB_URL=pgsql://db/lake?sslmode=require&sslrootcert=system", "DB_SSLROOTCERT=/other"), []string{
+		`DB_SSLROOTCERT is "/other" and DB_URL says "system"`,
+	}},
+	{"database certificate alone", pairs("DB_SSLCERT=/nowhere"), []string{"DB_SSLKEY is not set and DB_SSLCERT is"}},
+
 	{"driver", pairs("BROADCAST_CONNECTION=ably"), []string{`BROADCAST_CONNECTION is "ably"; choose pusher, reverb, log or null`}},
 	{"old driver", pairs("BROADCAST_CONNECTION=", "BROADCAST_DRIVER=redis"), []string{`BROADCAST_CONNECTION is "redis"; choose`}},
 	{"pusher", pairs("PUSHER_APP_ID=", "PUSHER_APP_KEY=", "PUSHER_APP_SECRET="), []string{
@@ -83,6 +103,10 @@ var problems = []struct {
 	{"words", pairs("ANALYSIS_CONFIRM=never", "ANALYSIS_FALLBACK=maybe"), []string{"ANALYSIS_CONFIRM is", "ANALYSIS_FALLBACK is"}},
 	{"timeout", pairs("ANALYSIS_TIMEOUT=20m"), []string{"ANALYSIS_TIMEOUT is 20m0s; choose 10s to 9m0s"}},
 	{"timeout without unit", pairs("ANALYSIS_TIMEOUT=300"), []string{`ANALYSIS_TIMEOUT is "300"; write a duration such as`}},
+	{"limits of the model", pairs("ANALYSIS_REQUESTS_PER_MINUTE=-1", "ANALYSIS_TOKENS_PER_MINUTE=999"), []string{
+		"ANALYSIS_REQUESTS_PER_MINUTE is -1; choose 0 to 1000000", "ANALYSIS_TOKENS_PER_MINUTE is 999; choose 1000 to",
+	}},
+	{"giving up", pairs("ANALYSIS_GIVE_UP_AFTER=59s"), []string{"ANALYSIS_GIVE_UP_AFTER is 59s; choose 1m0s to 720h0m0s"}},
 	{"raw samples", pairs("ANALYSIS_RAW_SAMPLES=acme,all"), []string{`ANALYSIS_RAW_SAMPLES has "all"; write none, all, or ids`}},
 
 	{"concurrency", pairs("WORKER_CONCURRENCY=0", "WORKER_BACKFILL_CONCURRENCY=-1"), []string{
@@ -91,13 +115,22 @@ var problems = []struct {
 	{"times", pairs("WORKER_DRAIN_TIMEOUT=-1s", "WORKER_POLL_INTERVAL=1ms"), []string{
 		"WORKER_DRAIN_TIMEOUT is -1s; choose 0s to 1h0m0s", "WORKER_POLL_INTERVAL is 1ms; choose 10ms to 10s",
 	}},
+	{"share and sweep", pairs("WORKER_TENANT_CONCURRENCY=-1", "WORKER_SWEEP_INTERVAL=500ms"), []string{
+		"WORKER_TENANT_CONCURRENCY is -1; choose 0 to 1000", "WORKER_SWEEP_INTERVAL is 500ms; choose 1s to 10m0s",
+	}},
+	{"retention", pairs("WORKER_RETAIN_EVENTS=1s", "WORKER_RETAIN_ANSWERS=-1h", "WORKER_RETAIN_RUNS=30d"), []string{
+		`WORKER_RETAIN_RUNS is "30d"; write a duration such as`,
+		"WORKER_RETAIN_EVENTS is 1s; choose 1m0s to 876000h0m0s, or 0 to keep them for ever", "WORKER_RETAIN_ANSWERS is -1h0m0s; choose",
+	}},
 	{"addresses", pairs("HEALTH_ADDR=8081", "ADMIN_ADDR=:x"), []string{`HEALTH_ADDR is "8081"; write host:port`, `ADMIN_ADDR is ":x"; write`}},
 	{"same address", pairs("ADMIN_ADDR=127.0.0.1:8081"), []string{`ADMIN_ADDR is "127.0.0.1:8081", as HEALTH_ADDR is`}},
 	{"log format", pairs("LOG_FORMAT=xml"), []string{`LOG_FORMAT is "xml"; choose text or json`}},
-	{"misspelt", pairs("ANALYSIS_ENGIN=llm", "BROADCAST_CHANEL=public", "WORKER_DRAIN=1s"), []string{
+	{"misspelt", pairs("ANALYSIS_ENGIN=llm", "BROADCAST_CHANEL=public", "WORKER_DRAIN=1s", "WORKER_RETAIN_EVENT=1h", "ANALYSIS_TOKEN_PER_MINUTE=1"), []string{
 		"ANALYSIS_ENGIN is no setting; did you mean ANALYSIS_ENGINE?",
+		"ANALYSIS_TOKEN_PER_MINUTE is no setting; did you mean ANALYSIS_TOKENS_PER_MINUTE?",
 		"BROADCAST_CHANEL is no setting; did you mean BROADCAST_CHANNEL?",
 		"WORKER_DRAIN is no setting; did you mean WORKER_",
+		"WORKER_RETAIN_EVENT is no setting; did you mean WORKER_RETAIN_EVENTS?",
 	}},
 	// Kubernetes puts these into the pod of a service called worker.
 	{"service links are no mistakes", pairs("WORKER_SERVICE_HOST=10.0.0.1", "WORKER_PORT=tcp://10.0.0.1:80", "WORKER_PORT_80_TCP_ADDR=10.0.0.1",

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +30,11 @@ type Redis struct {
 	SentinelUsername string
 	SentinelPassword Secret
 
-	roots *x509.CertPool // nil for the system's
+	// ServerName is checked in certificates instead of the host that is dialled.
+	ServerName string
+
+	roots        *x509.CertPool // nil for the system's
+	certificates []tls.Certificate
 }
 
 // Options returns the options of a client. They hold the password in the clear:
@@ -43,7 +46,7 @@ func (r Redis) Options() redis.UniversalOptions {
 		SentinelUsername: r.SentinelUsername, SentinelPassword: r.SentinelPassword.Reveal(),
 	}
 	if r.TLS {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: r.roots}
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: r.roots, Certificates: r.certificates, ServerName: r.ServerName}
 	}
 	return o
 }
@@ -73,13 +76,15 @@ func (l *loader) redis() {
 	*r = Redis{
 		Username: v.RedisUsername, Password: v.RedisPassword, DB: v.RedisDB, TLS: bool(v.RedisTLS),
 		SentinelUsername: v.RedisSentinelUsername, SentinelPassword: v.RedisSentinelPassword,
+		ServerName: v.RedisServerName,
 	}
+	l.redisScheme()
 	host, port := l.redisHost(), v.RedisPort
 	more := l.redisURL(&host, &port)
 	l.port("REDIS_PORT", v.RedisPort)
 	switch {
 	case len(v.RedisSentinelAddrs) > 0:
-		r.Addrs, r.MasterName = l.addrs("REDIS_SENTINEL_ADDRS", v.RedisSentinelAddrs), v.RedisSentinelMaster
+		r.Addrs, r.MasterName = l.addrs("REDIS_SENTINEL_ADDRS", v.RedisSentinelAddrs), l.sentinelMaster()
 	case len(v.RedisClusterAddrs) > 0:
 		r.Addrs, r.Cluster = l.addrs("REDIS_CLUSTER_ADDRS", v.RedisClusterAddrs), true
 	case strings.HasPrefix(host, "/"):
@@ -92,7 +97,7 @@ func (l *loader) redis() {
 	if r.DB < 0 {
 		l.problem("REDIS_DB", "is %d; choose 0 or more", r.DB)
 	}
-	l.redisRoots()
+	l.redisCertificates()
 }
 
 // redisContradictions reports settings of which only one could count.
@@ -110,6 +115,19 @@ func (l *loader) redisContradictions() {
 	if r.Cluster && r.DB != 0 {
 		l.problem("REDIS_DB", "is %d, but a cluster has only database 0; remove it", r.DB)
 	}
+}
+
+// sentinelMaster takes either name of the master's name.
+func (l *loader) sentinelMaster() string {
+	master, service := l.vars.RedisSentinelMaster, l.vars.RedisSentinelService
+	if service == "" {
+		return master
+	}
+	if l.isSet("REDIS_SENTINEL_MASTER") && master != service {
+		l.problem("REDIS_SENTINEL_SERVICE", "and REDIS_SENTINEL_MASTER are both set and differ; keep one of them")
+	}
+	l.derive("REDIS_SENTINEL_MASTER", service, "REDIS_SENTINEL_SERVICE")
+	return service
 }
 
 // redisHost understands the scheme that Laravel lets a host have.
@@ -131,6 +149,17 @@ func (l *loader) redisHost() string {
 		l.problem("REDIS_HOST", "is %s; write the host alone, the port into REDIS_PORT", quote(l.vars.RedisHost))
 	}
 	return host
+}
+
+// redisScheme reads what apps have that take Laravel's scheme from a variable.
+func (l *loader) redisScheme() {
+	if !l.isSet("REDIS_SCHEME") {
+		return
+	}
+	l.choice("REDIS_SCHEME", l.vars.RedisScheme, "tcp", "tls")
+	if l.vars.RedisScheme == "tls" {
+		l.switchTLS("REDIS_SCHEME")
+	}
 }
 
 // switchTLS switches TLS on, as an address says, unless REDIS_TLS says off.
@@ -213,24 +242,14 @@ func (l *loader) addrs(name string, list []string) []string {
 	return good
 }
 
-// redisRoots reads the certificates now, so that a wrong file is found at start.
-func (l *loader) redisRoots() {
-	path := l.vars.RedisCAFile
-	if path == "" {
-		return
+// redisCertificates reads what TLS needs.
+func (l *loader) redisCertificates() {
+	v, r := l.vars, &l.cfg.Redis
+	if !r.TLS {
+		l.onlyWithTLS("set REDIS_TLS=on", "REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE", "REDIS_SERVER_NAME")
 	}
-	if !l.cfg.Redis.TLS {
-		l.problem("REDIS_CA_FILE", "is set, but TLS is off; set REDIS_TLS=on or remove it")
-	}
-	pem, err := os.ReadFile(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		l.problem("REDIS_CA_FILE", "can not be read (%v); correct the path", err)
-		return
-	}
-	l.cfg.Redis.roots = x509.NewCertPool()
-	if !l.cfg.Redis.roots.AppendCertsFromPEM(pem) {
-		l.problem("REDIS_CA_FILE", "names %q, which holds no certificate; write certificates in PEM form into it", path)
-	}
+	r.roots = l.roots("REDIS_CA_FILE", v.RedisCAFile)
+	r.certificates = l.ownCertificate("REDIS_CERT_FILE", v.RedisCertFile, "REDIS_KEY_FILE", v.RedisKeyFile)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

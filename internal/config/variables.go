@@ -30,15 +30,18 @@ var allNeeds = [...]Need{NeedDatabase, NeedRedis, NeedBroadcast, NeedAnalysis, N
 // the Need, secret allows NAME_FILE and masks, help is documentation, example is for
 // .env.example where the default would not do.
 type variables struct {
-	DBConnection string `env:"DB_CONNECTION" envDefault:"pgsql" group:"Database" example:"pgsql" help:"Kind of database: pgsql, or sqlite for trying things out."`
-	DBURL        Secret `env:"DB_URL" group:"Database" secret:"true" help:"The whole address, pgsql://user:password@host:5432/database; instead of the single variables below."`
-	DatabaseURL  Secret `env:"DATABASE_URL" group:"Database" secret:"true" help:"The older name of DB_URL."`
-	DBHost       string `env:"DB_HOST" envDefault:"127.0.0.1" group:"Database" example:"postgres" help:"Host of PostgreSQL, or the folder of its socket."`
-	DBPort       int    `env:"DB_PORT" envDefault:"5432" group:"Database" help:"Port of PostgreSQL."`
-	DBDatabase   string `env:"DB_DATABASE" group:"Database" example:"laravel" help:"Name of the database; with sqlite the path of its file. Required."`
-	DBUsername   string `env:"DB_USERNAME" group:"Database" example:"laravel" help:"User of PostgreSQL. Required with pgsql."`
-	DBPassword   Secret `env:"DB_PASSWORD" group:"Database" secret:"true" example:"secret" help:"Password of that user."`
-	DBSSLMode    string `env:"DB_SSLMODE" envDefault:"prefer" group:"Database" help:"TLS to PostgreSQL: disable, allow, prefer, require, verify-ca or verify-full."`
+	DBConnection  string `env:"DB_CONNECTION" envDefault:"pgsql" group:"Database" example:"pgsql" help:"Kind of database: pgsql, or sqlite for trying things out."`
+	DBURL         Secret `env:"DB_URL" group:"Database" secret:"true" help:"The whole address, pgsql://user:password@host:5432/database; instead of the single variables below."`
+	DatabaseURL   Secret `env:"DATABASE_URL" group:"Database" secret:"true" help:"The older name of DB_URL."`
+	DBHost        string `env:"DB_HOST" envDefault:"127.0.0.1" group:"Database" example:"postgres" help:"Host of PostgreSQL, or the folder of its socket."`
+	DBPort        int    `env:"DB_PORT" envDefault:"5432" group:"Database" help:"Port of PostgreSQL."`
+	DBDatabase    string `env:"DB_DATABASE" group:"Database" example:"laravel" help:"Name of the database; with sqlite the path of its file. Required."`
+	DBUsername    string `env:"DB_USERNAME" group:"Database" example:"laravel" help:"User of PostgreSQL. Required with pgsql."`
+	DBPassword    Secret `env:"DB_PASSWORD" group:"Database" secret:"true" example:"secret" help:"Password of that user."`
+	DBSSLMode     string `env:"DB_SSLMODE" envDefault:"prefer" group:"Database" help:"TLS to PostgreSQL: disable, allow, prefer, require, verify-ca or verify-full. Only the last two check whom they talk to."`
+	DBSSLRootCert string `env:"DB_SSLROOTCERT" group:"Database" help:"File of the certificates (PEM) that PostgreSQL is checked against; the system's without it."`
+	DBSSLCert     string `env:"DB_SSLCERT" group:"Database" help:"File of our own certificate (PEM), where PostgreSQL asks for one."`
+	DBSSLKey      string `env:"DB_SSLKEY" group:"Database" help:"File of the key (PEM) of DB_SSLCERT."`
 
 	RedisURL              Secret   `env:"REDIS_URL" group:"Redis" secret:"true" help:"The whole address, redis://user:password@host:6379/0, rediss:// with TLS; instead of the single variables below. More servers of a cluster follow as ?addr=host:port."`
 	RedisHost             string   `env:"REDIS_HOST" envDefault:"127.0.0.1" group:"Redis" example:"redis" help:"Host of Redis; tls://host with TLS; a path for a socket."`
@@ -46,10 +49,15 @@ type variables struct {
 	RedisUsername         string   `env:"REDIS_USERNAME" group:"Redis" help:"User of Redis, where it has users (ACL)."`
 	RedisPassword         Secret   `env:"REDIS_PASSWORD" group:"Redis" secret:"true" example:"null" help:"Password of Redis."`
 	RedisDB               int      `env:"REDIS_DB" envDefault:"0" group:"Redis" help:"Number of the database; the same for workers and producers."`
+	RedisScheme           string   `env:"REDIS_SCHEME" group:"Redis" help:"tcp, or tls, as REDIS_TLS=on; what Laravel apps call it."`
 	RedisTLS              toggle   `env:"REDIS_TLS" envDefault:"off" group:"Redis" help:"TLS to Redis, its sentinels and cluster: on or off."`
 	RedisCAFile           string   `env:"REDIS_CA_FILE" group:"Redis" help:"File of the certificates (PEM) that Redis is checked against; the system's without it."`
+	RedisCertFile         string   `env:"REDIS_CERT_FILE" group:"Redis" help:"File of our own certificate (PEM), where Redis asks for one."`
+	RedisKeyFile          string   `env:"REDIS_KEY_FILE" group:"Redis" help:"File of the key (PEM) of REDIS_CERT_FILE."`
+	RedisServerName       string   `env:"REDIS_SERVER_NAME" group:"Redis" help:"Name that the certificates of Redis must have, where it is not the host that is dialled: sentinels and clusters hand out addresses."`
 	RedisSentinelAddrs    []string `env:"REDIS_SENTINEL_ADDRS" group:"Redis" help:"Sentinels as host:port, separated by commas; instead of REDIS_HOST."`
 	RedisSentinelMaster   string   `env:"REDIS_SENTINEL_MASTER" envDefault:"mymaster" group:"Redis" help:"Name of the master that the sentinels watch."`
+	RedisSentinelService  string   `env:"REDIS_SENTINEL_SERVICE" group:"Redis" help:"What Laravel's packages for sentinels call REDIS_SENTINEL_MASTER."`
 	RedisSentinelUsername string   `env:"REDIS_SENTINEL_USERNAME" group:"Redis" help:"User of the sentinels, where they have users."`
 	RedisSentinelPassword Secret   `env:"REDIS_SENTINEL_PASSWORD" group:"Redis" secret:"true" help:"Password of the sentinels."`
 	RedisClusterAddrs     []string `env:"REDIS_CLUSTER_ADDRS" group:"Redis" help:"Servers of a Redis cluster as host:port, separated by commas; instead of REDIS_HOST."`
@@ -74,21 +82,29 @@ type variables struct {
 	ReverbPort             int      `env:"REVERB_PORT" group:"Broadcasting" documented:"443; 8080 with http" help:"Port of Reverb."`
 	ReverbScheme           string   `env:"REVERB_SCHEME" envDefault:"https" group:"Broadcasting" help:"http or https."`
 
-	OpenAIKey          Secret        `env:"OPENAI_API_KEY" group:"Analysis" secret:"true" example:"" help:"Key of the language model's server. Required with ANALYSIS_ENGINE=llm, unless OPENAI_BASE_URL is a server without keys."`
-	OpenAIBaseURL      string        `env:"OPENAI_BASE_URL" envDefault:"https://api.openai.com/v1" group:"Analysis" help:"Address of any OpenAI-compatible server, up to /v1."`
-	OpenAIModel        string        `env:"OPENAI_MODEL" envDefault:"gpt-4.1-mini" group:"Analysis" help:"Model, as that server calls it."`
-	AnalysisEngine     string        `env:"ANALYSIS_ENGINE" envDefault:"llm" group:"Analysis" help:"llm, or offline: the matcher alone, marked in the result."`
-	AnalysisConfirm    string        `env:"ANALYSIS_CONFIRM" envDefault:"always" group:"Analysis" help:"always confirms analysed schemas, as the app expects; verified leaves those pending that need a review."`
-	AnalysisFallback   string        `env:"ANALYSIS_FALLBACK" envDefault:"none" group:"Analysis" help:"When the model fails: none waits, offline takes the matcher's result and says so."`
-	AnalysisRawSamples []string      `env:"ANALYSIS_RAW_SAMPLES" envDefault:"none" group:"Analysis" help:"Whose sample values the model may see: none (it sees their shapes), all, or ids of tenants, separated by commas."`
-	AnalysisTimeout    time.Duration `env:"ANALYSIS_TIMEOUT" envDefault:"5m" group:"Analysis" help:"Longest time for one analysis, 10s to 9m."`
+	OpenAIKey           Secret        `env:"OPENAI_API_KEY" group:"Analysis" secret:"true" example:"" help:"Key of the language model's server. Required with ANALYSIS_ENGINE=llm, unless OPENAI_BASE_URL is a server without keys."`
+	OpenAIBaseURL       string        `env:"OPENAI_BASE_URL" envDefault:"https://api.openai.com/v1" group:"Analysis" help:"Address of any OpenAI-compatible server, up to /v1."`
+	OpenAIModel         string        `env:"OPENAI_MODEL" envDefault:"gpt-4.1-mini" group:"Analysis" help:"Model, as that server calls it."`
+	AnalysisEngine      string        `env:"ANALYSIS_ENGINE" envDefault:"llm" group:"Analysis" help:"llm, or offline: the matcher alone, marked in the result."`
+	AnalysisConfirm     string        `env:"ANALYSIS_CONFIRM" envDefault:"always" group:"Analysis" help:"always confirms analysed schemas, as the app expects; verified leaves those pending that need a review."`
+	AnalysisFallback    string        `env:"ANALYSIS_FALLBACK" envDefault:"none" group:"Analysis" help:"When the model fails: none waits, offline takes the matcher's result and says so."`
+	AnalysisRawSamples  []string      `env:"ANALYSIS_RAW_SAMPLES" envDefault:"none" group:"Analysis" help:"Whose sample values the model may see: none (it sees their shapes), all, or ids of tenants, separated by commas."`
+	AnalysisTimeout     time.Duration `env:"ANALYSIS_TIMEOUT" envDefault:"5m" group:"Analysis" help:"Longest time for one analysis, 10s to 9m."`
+	AnalysisGiveUpAfter time.Duration `env:"ANALYSIS_GIVE_UP_AFTER" envDefault:"24h" group:"Analysis" help:"How long an analysis waits for a model, or a turn, that does not come, before it fails; 1m to 720h."`
+	AnalysisRequests    int           `env:"ANALYSIS_REQUESTS_PER_MINUTE" envDefault:"0" group:"Analysis" help:"Most requests to the model in a minute, of all workers together; 0 for no limit."`
+	AnalysisTokens      int           `env:"ANALYSIS_TOKENS_PER_MINUTE" envDefault:"0" group:"Analysis" help:"Most tokens to and from the model in a minute, of all workers together; 0 for no limit, else 1000 or more."`
 
-	WorkerConcurrency  int           `env:"WORKER_CONCURRENCY" envDefault:"32" group:"Worker" help:"Analyses at a time, 1 to 1000."`
-	WorkerBackfill     int           `env:"WORKER_BACKFILL_CONCURRENCY" envDefault:"8" group:"Worker" help:"Analyses of the backfill queue at a time, beside the others; 0 leaves that queue alone."`
-	WorkerDrainTimeout time.Duration `env:"WORKER_DRAIN_TIMEOUT" envDefault:"90s" group:"Worker" help:"How long a stopping worker waits for running analyses, up to 1h."`
-	WorkerPollInterval time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"50ms" group:"Worker" help:"How often an idle worker looks into Redis, 10ms to 10s."`
-	HealthAddr         string        `env:"HEALTH_ADDR" envDefault:"127.0.0.1:8081" group:"Worker" help:"Address of /livez and /readyz; :8081 in a container."`
-	AdminAddr          string        `env:"ADMIN_ADDR" envDefault:"off" group:"Worker" help:"Address of dashboard and API; off without it."`
+	WorkerConcurrency   int           `env:"WORKER_CONCURRENCY" envDefault:"32" group:"Worker" help:"Analyses at a time, 1 to 1000."`
+	WorkerBackfill      int           `env:"WORKER_BACKFILL_CONCURRENCY" envDefault:"8" group:"Worker" help:"Analyses of the backfill queue at a time, beside the others; 0 leaves that queue alone."`
+	WorkerTenant        int           `env:"WORKER_TENANT_CONCURRENCY" envDefault:"0" group:"Worker" help:"Analyses of one tenant at a time, of all workers together, up to 1000; 0 for no limit."`
+	WorkerDrainTimeout  time.Duration `env:"WORKER_DRAIN_TIMEOUT" envDefault:"90s" group:"Worker" help:"How long a stopping worker waits for running analyses, up to 1h."`
+	WorkerPollInterval  time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"50ms" group:"Worker" help:"How often an idle worker looks into Redis, 10ms to 10s."`
+	WorkerSweepInterval time.Duration `env:"WORKER_SWEEP_INTERVAL" envDefault:"20s" group:"Worker" help:"How often the workers look for analyses whose task was lost, 1s to 10m."`
+	WorkerRetainEvents  time.Duration `env:"WORKER_RETAIN_EVENTS" envDefault:"24h" group:"Worker" help:"How long events are kept after they were sent, 1m or more; 0 for ever."`
+	WorkerRetainAnswers time.Duration `env:"WORKER_RETAIN_ANSWERS" envDefault:"720h" group:"Worker" help:"How long the model's answers are kept, so that the same question costs nothing, 1m or more; 0 for ever."`
+	WorkerRetainRuns    time.Duration `env:"WORKER_RETAIN_RUNS" envDefault:"2160h" group:"Worker" help:"How long runs and their attempts are kept after they ended, 1m or more; 0 for ever."`
+	HealthAddr          string        `env:"HEALTH_ADDR" envDefault:"127.0.0.1:8081" group:"Worker" help:"Address of /livez and /readyz; :8081 in a container."`
+	AdminAddr           string        `env:"ADMIN_ADDR" envDefault:"off" group:"Worker" help:"Address of dashboard and API; off without it."`
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" group:"Logging" help:"debug, info, warn or error; Laravel's other words count as the nearest of them."`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"text" group:"Logging" help:"text or json."`
