@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/schemacast/schemacast/internal/analysis"
 )
@@ -26,7 +27,7 @@ func (c *Client) Check(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("encode the question of the check: %w", err)
 		}
-		r, _, f := c.repeat(ctx, body)
+		r, _, f := c.repeat(ctx, attempt{body: body, need: Need{Tokens: len(body) / bytesPerToken}, start: time.Now()})
 		switch {
 		case f.ModelError == nil, r != nil && f.Kind != analysis.ModelUnavailable:
 			return nil // a model that says too much or nothing is there all the same
@@ -48,5 +49,9 @@ func (c *Client) checkRequest(d dialect) wireRequest {
 	if format.JSONSchema != nil {
 		format.JSONSchema.Name, format.JSONSchema.Schema = "check", json.RawMessage(checkSchema)
 	}
-	return c.request(d, format, checkSystem, checkUser)
+	limit := outputBase
+	if d.thinks {
+		limit = c.cfg.MaxOutputTokens
+	}
+	return c.request(d, format, checkSystem, checkUser, limit)
 }

@@ -19,6 +19,10 @@ type failure struct {
 	again bool
 	// lacks is a feature of the request that the server refuses.
 	lacks feature
+	// cut says that the answer did not end before the limit of output tokens.
+	cut bool
+	// late says that the request's own timeout ended it.
+	late bool
 }
 
 // classify makes a failure of everything that can go wrong with a request, except
@@ -68,12 +72,17 @@ func classifyNoResponse(ex *exchange, err error) failure {
 // timedOut is a request that was ended by its own timeout, at whatever point. It is
 // not repeated here: the tokens were probably billed.
 func timedOut(ex *exchange, timeout time.Duration) failure {
-	return failed(ex, analysis.ModelUnavailable, "no complete answer within "+timeout.String())
+	f := failed(ex, analysis.ModelUnavailable, "no complete answer within "+timeout.String())
+	f.late = true
+	return f
 }
 
 func classifyPayload(ex *exchange, payload *payloadError, now time.Time) failure {
-	if payload.large {
+	switch {
+	case payload.large:
 		return failed(ex, analysis.ModelBadAnswer, payload.Error())
+	case payload.silent: // the same question would be met with the same silence
+		return failed(ex, analysis.ModelRefused, "the server gave no answer to choose from, as content filters do")
 	}
 	// Gateways such as OpenRouter put the status of the model behind them inside.
 	if info := parseErrorInfo(ex.raw); info.status != 0 || info.code != "" {
@@ -158,6 +167,8 @@ func refusedRequest(ex *exchange, status int, info *errorInfo) failure {
 		f := failed(ex, analysis.ModelConfig, "the server offers neither json_schema nor json_object; choose another model or server")
 		f.lacks = featureJSONSchema
 		return f
+	case info.mentions("could not finish the message"): // OpenAI's word for thoughts that took all of the limit
+		return cutOff(ex, "")
 	case info.mentions("max_completion_tokens"):
 		f := failed(ex, analysis.ModelConfig, "the server refuses the limit of output tokens; lower it")
 		f.lacks = featureMaxTokens
@@ -179,10 +190,10 @@ func refusedRequest(ex *exchange, status int, info *errorInfo) failure {
 func checkReply(ex *exchange, r *reply) failure {
 	switch {
 	case r.finish == "length":
-		return failed(ex, analysis.ModelBadAnswer, "the answer was cut off at the limit of output tokens")
+		return cutOff(ex, r.content)
 	case r.finish == "content_filter":
 		return failed(ex, analysis.ModelRefused, "the provider's content filter stopped the answer")
-	case r.refused:
+	case r.refused, refusesInWords(r.content):
 		return failed(ex, analysis.ModelRefused, "the model refused to answer")
 	case r.finish == "error":
 		return failed(ex, analysis.ModelUnavailable, "the answer ended with an error of the server").repeatable()
@@ -193,6 +204,17 @@ func checkReply(ex *exchange, r *reply) failure {
 		return failed(ex, analysis.ModelBadAnswer, "the answer is empty")
 	}
 	return failure{}
+}
+
+// cutOff is an answer that did not end before the limit of output tokens. With more
+// room a loop would only be longer.
+func cutOff(ex *exchange, content string) failure {
+	if loops(content) {
+		return failed(ex, analysis.ModelBadAnswer, "the model repeats itself without end; choose a more capable one")
+	}
+	f := failed(ex, analysis.ModelBadAnswer, "the answer was cut off at the limit of output tokens; choose a model that needs fewer of them")
+	f.cut = true
+	return f
 }
 
 func failed(ex *exchange, kind analysis.ModelErrorKind, detail string) failure {

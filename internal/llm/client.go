@@ -6,6 +6,11 @@
 // names exists, but whether it is right, and whether its formula runs, is verified
 // by package analysis.
 //
+// Every answer has a bound that follows from its question, and an answer that is cut
+// off at it is asked for once more with twice the room. Requests keep to the limits
+// that all workers share, see Limiter, and stay away for a while from a server that
+// failed many times in a row.
+//
 // It guarantees that a request with the same tenant, model and bytes is paid once as
 // long as the cache keeps its answer; that nothing of a prompt, an answer, a sample or
 // the key stands in an error or in the log; that what strangers wrote stays data in a
@@ -32,13 +37,14 @@ var _ analysis.Model = (*Client)(nil)
 // Client is a language model behind an OpenAI-compatible server. It is safe for
 // concurrent use.
 type Client struct {
-	cfg    Config
-	api    *openai.Client
-	pool   *http.Transport
-	cache  Cache
-	logger *slog.Logger
-	schema *jsonschema.Schema
-	spoken spoken
+	cfg     Config
+	api     *openai.Client
+	pool    *http.Transport
+	cache   Cache
+	logger  *slog.Logger
+	schema  *jsonschema.Schema
+	spoken  spoken
+	breaker *breaker
 	// addressed is what go-openai gets to see of a request: it checks the name of
 	// the model, and its body is replaced in the transport.
 	addressed openai.ChatCompletionRequest
@@ -77,6 +83,7 @@ func New(cfg Config, cache Cache, logger *slog.Logger) (*Client, error) {
 		logger:    logger,
 		schema:    answers,
 		spoken:    spoken{d: firstDialect(cfg.Model)},
+		breaker:   newBreaker(cfg, logger),
 		addressed: openai.ChatCompletionRequest{Model: cfg.Model},
 		sleep:     sleep,
 		random:    rand.Float64,
@@ -97,12 +104,9 @@ func (c *Client) Ask(ctx context.Context, q analysis.Question) (analysis.Answer,
 		return analysis.Answer{}, context.Cause(ctx)
 	}
 	var usage analysis.Usage
+	start := time.Now()
 	for d := c.spoken.current(); ; {
-		body, err := c.encode(q, d)
-		if err != nil {
-			return analysis.Answer{Usage: usage}, err
-		}
-		answer, f := c.answer(ctx, q, body)
+		answer, f := c.answer(ctx, q, d, start)
 		usage = usage.Add(answer.Usage)
 		answer.Usage = usage
 		if f.ModelError == nil {
@@ -123,20 +127,64 @@ func (c *Client) Ask(ctx context.Context, q analysis.Question) (analysis.Answer,
 	}
 }
 
-// answer looks into the cache, and asks the server when there is nothing usable.
-func (c *Client) answer(ctx context.Context, q analysis.Question, body []byte) (analysis.Answer, failure) {
+// answer looks into the cache, and asks the server when there is nothing usable. The
+// cache knows an answer by the first request for it, also one that took a second.
+func (c *Client) answer(ctx context.Context, q analysis.Question, d dialect, start time.Time) (analysis.Answer, failure) {
+	limit := c.outputLimit(q, d)
+	body, f := c.encode(q, d, limit)
+	if f.ModelError != nil {
+		return analysis.Answer{}, f
+	}
 	key := cacheKey(q.TenantID, c.cfg.Model, body)
 	if raw, found := c.cached(ctx, q, key); found {
 		return analysis.Answer{Raw: raw, Usage: analysis.Usage{CachedCalls: 1}}, failure{}
 	}
-	r, calls, f := c.repeat(ctx, body)
-	answer := analysis.Answer{Usage: usageOf(r, calls, body)}
+	r, usage, f := c.try(ctx, q, d, body, start)
+	if f.cut && ctx.Err() == nil {
+		var more analysis.Usage
+		r, more, f = c.tryLarger(ctx, q, d, limit, start, f)
+		usage = usage.Add(more)
+	}
+	answer := analysis.Answer{Usage: usage}
 	if f.ModelError != nil {
 		return answer, f
 	}
 	answer.Raw = []byte(r.content)
 	c.keep(ctx, q, key, answer.Raw)
 	return answer, failure{}
+}
+
+// try asks the server with these bytes.
+func (c *Client) try(ctx context.Context, q analysis.Question, d dialect, body []byte, start time.Time) (*reply, analysis.Usage, failure) {
+	need := Need{Tokens: estimate(q, d, body), Backfill: analysis.IsBackfill(ctx)}
+	r, calls, f := c.repeat(ctx, attempt{body: body, need: need, start: start})
+	if r != nil && r.thinks && c.spoken.think() {
+		c.logger.InfoContext(ctx, "the model thinks before it answers; its output gets more room from now on",
+			slog.String("model", c.cfg.Model))
+	}
+	return r, usageOf(r, calls, body), f
+}
+
+// tryLarger asks once more for an answer that was cut off at limit. When that does
+// not work out, it is the cut that is told: a model that rambles on until its time is
+// up answers badly, it is not away.
+func (c *Client) tryLarger(
+	ctx context.Context, q analysis.Question, d dialect, limit int, start time.Time, cut failure,
+) (*reply, analysis.Usage, failure) {
+	d.thinks = d.thinks || c.spoken.current().thinks
+	larger := c.largerLimit(limit, d)
+	if larger <= limit || time.Since(start) > c.cfg.Timeout {
+		return nil, analysis.Usage{}, cut
+	}
+	body, f := c.encode(q, d, larger)
+	if f.ModelError != nil {
+		return nil, analysis.Usage{}, cut
+	}
+	r, usage, f := c.try(ctx, q, d, body, start)
+	if f.ModelError != nil && (f.late || f.Kind == analysis.ModelConfig || f.Kind == analysis.ModelTooLarge) {
+		return nil, usage, cut
+	}
+	return r, usage, f
 }
 
 // cached returns a stored answer that can be read. An error of the cache costs a

@@ -56,8 +56,8 @@ func TestRepeats(t *testing.T) {
 		waits  []time.Duration
 	}{
 		{"full jitter", []llmtest.Step{llmtest.ServerError(), llmtest.Reset()}, []time.Duration{time.Second / 4, time.Second / 2}},
-		{"asked to wait", []llmtest.Step{llmtest.RateLimited("4")}, []time.Duration{4500 * time.Millisecond}},
-		{"asked by a 503", []llmtest.Step{llmtest.Status(503, "", "Retry-After", "2")}, []time.Duration{2250 * time.Millisecond}},
+		{"asked to wait", []llmtest.Step{llmtest.RateLimited("4")}, []time.Duration{4400 * time.Millisecond}},
+		{"asked by a 503", []llmtest.Step{llmtest.Status(503, "", "Retry-After", "2")}, []time.Duration{2200 * time.Millisecond}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -206,7 +206,7 @@ func TestTooLargeIsNotSent(t *testing.T) {
 	for range 40_000 {
 		q.Source = append(q.Source, analysis.SourceField{Name: strings.Repeat("n", 200), Type: "string"})
 	}
-	_, err := b.Ask(testContext(t), q)
+	_, err := b.Ask(t.Context(), q) // encoding it takes a busy machine its time
 	if e := analysis.ModelErrorOf(err); e == nil || e.Kind != analysis.ModelTooLarge || b.server.Count() != 0 {
 		t.Errorf("error %v after %d requests, want too_large and none", err, b.server.Count())
 	}

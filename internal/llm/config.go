@@ -34,12 +34,21 @@ type Config struct {
 	// Timeout limits one request. A call takes at most two of them, retries included.
 	// Defaults to DefaultTimeout.
 	Timeout time.Duration
-	// MaxOutputTokens limits one answer, reasoning included. Defaults to
+	// MaxOutputTokens is the most that one answer may be allowed; what it is allowed
+	// follows from the size of its question. Models that think get all of it at once,
+	// and twice as much for an answer that was cut off. Defaults to
 	// DefaultMaxOutputTokens.
 	MaxOutputTokens int
 	// Connections is how many idle connections to the server are kept: the number of
 	// calls that run at once. Defaults to 64.
 	Connections int
+	// Limiter shares the limits of the model with other workers. Defaults to none.
+	Limiter Limiter
+	// BreakerFailures is after how many failures in a row, of those that say that the
+	// server is away, no request is sent for a while. Defaults to 10.
+	BreakerFailures int
+	// BreakerPause is how long that is. Defaults to 30 s.
+	BreakerPause time.Duration
 }
 
 // withDefaults returns the configuration with every zero replaced, or one error
@@ -60,6 +69,15 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Connections == 0 {
 		c.Connections = 64
 	}
+	if c.Limiter == nil {
+		c.Limiter = noLimits{}
+	}
+	if c.BreakerFailures == 0 {
+		c.BreakerFailures = 10
+	}
+	if c.BreakerPause == 0 {
+		c.BreakerPause = 30 * time.Second
+	}
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	return c, c.validate()
 }
@@ -77,6 +95,10 @@ func (c Config) validate() error {
 	if c.MaxOutputTokens < 0 || c.Connections < 0 {
 		problems = append(problems, fmt.Errorf(
 			"output limit is %d tokens and connections are %d; neither may be negative", c.MaxOutputTokens, c.Connections))
+	}
+	if c.BreakerFailures < 0 || c.BreakerPause < 0 {
+		problems = append(problems, fmt.Errorf(
+			"breaker opens after %d failures for %s; neither may be negative", c.BreakerFailures, c.BreakerPause))
 	}
 	return errors.Join(problems...)
 }

@@ -6,11 +6,14 @@ import (
 )
 
 // dialect is what the server is believed to understand. It starts from the name of
-// the model and only ever loses features, when the server refuses one.
+// the model, only ever loses features, when the server refuses one, and may learn that
+// the model thinks.
 type dialect struct {
 	jsonSchema  bool // response_format json_schema; otherwise json_object
 	temperature bool // temperature may be sent
 	maxTokens   bool // the limit is called max_tokens, not max_completion_tokens
+	// thinks says that thoughts count as output. It is learned from answers, too.
+	thinks bool
 }
 
 // feature is a part of a dialect that a server may refuse.
@@ -31,7 +34,19 @@ func firstDialect(model string) dialect {
 	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5", "gpt-6"} {
 		reasoning = reasoning || strings.HasPrefix(name, prefix)
 	}
-	return dialect{jsonSchema: true, temperature: !reasoning, maxTokens: !reasoning}
+	return dialect{jsonSchema: true, temperature: !reasoning, maxTokens: !reasoning, thinks: reasoning || thinking(name)}
+}
+
+// thinking knows open models that think unless they are told otherwise. One that is
+// missing here is found out by its first answer.
+func thinking(name string) bool {
+	name = strings.ToLower(name)
+	for _, part := range []string{"deepseek-r", "qwq", "qwen3", "gpt-oss", "magistral", "thinking", "reason"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // without returns the dialect that is left when the server refuses f, and false
@@ -60,6 +75,15 @@ func (s *spoken) current() dialect {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.d
+}
+
+// think remembers that the model thinks and says whether that is news.
+func (s *spoken) think() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.d.thinks
+	s.d.thinks = true
+	return !was
 }
 
 // learn forgets a feature and says whether that is news: calls that run at the

@@ -31,7 +31,7 @@ func TestFaults(t *testing.T) {
 		after time.Duration
 		calls int
 	}{
-		{"truncated", llmtest.Truncated(), analysis.ModelBadAnswer, "", 0, 1},
+		{"truncated", llmtest.Truncated(), analysis.ModelBadAnswer, "", 0, 2},
 		{"empty", llmtest.Empty(), analysis.ModelBadAnswer, "", 0, 1},
 		{"huge", llmtest.Huge(9 << 20), analysis.ModelBadAnswer, "", 0, 1},
 		{"refusal", llmtest.Refusal(), analysis.ModelRefused, "", 0, 1},
@@ -52,11 +52,13 @@ func TestFaults(t *testing.T) {
 		{"quota", llmtest.Quota(), analysis.ModelQuota, "insufficient_quota", 0, 1},
 		{"limited for long", llmtest.RateLimited("120"), analysis.ModelRateLimited, "rate_limit_exceeded", 2 * time.Minute, 1},
 		{"limited for an hour", llmtest.Status(429, `[{}]`, "Retry-After-Ms", "3600000"), analysis.ModelRateLimited, "", time.Hour, 1},
+		{"limited until a date", llmtest.Status(429, "", "Retry-After", "Fri, 31 Dec 2060 23:59:59 GMT"), analysis.ModelRateLimited, "", maxRetryAfter, 1},
 		{"limited without a time", llmtest.RateLimited(""), analysis.ModelRateLimited, "rate_limit_exceeded", 0, 1},
 		{"limited for a moment", llmtest.RateLimited("2"), analysis.ModelRateLimited, "rate_limit_exceeded", 2 * time.Second, waits},
 		{"server error", llmtest.ServerError(), analysis.ModelUnavailable, "server_error", 0, waits},
 		{"overloaded", llmtest.Status(529, ""), analysis.ModelUnavailable, "", 0, waits},
 		{"overloaded for long", llmtest.Status(503, "", "Retry-After", "60"), analysis.ModelUnavailable, "", time.Minute, 1},
+		{"thought too long", llmtest.Status(400, `{"error":{"message":"Could not finish the message because max_tokens was reached"}}`), analysis.ModelBadAnswer, "", 0, 2},
 		{"HTML", llmtest.HTML(), analysis.ModelUnavailable, "", 0, waits},
 		{"HTML with 200", llmtest.Status(200, "<html></html>"), analysis.ModelUnavailable, "", 0, waits},
 		{"empty body", llmtest.Status(200, "  "), analysis.ModelUnavailable, "", 0, waits},
@@ -66,7 +68,8 @@ func TestFaults(t *testing.T) {
 		{"limit inside", llmtest.Status(200, `{"error":{"code":429,"message":"slow down"}}`), analysis.ModelRateLimited, "", 0, 1},
 		{"finish error", llmtest.Status(200, `{"choices":[{"finish_reason":"error"}]}`), analysis.ModelUnavailable, "", 0, waits},
 		{"tool calls", llmtest.Status(200, `{"choices":[{"finish_reason":"tool_calls"}]}`), analysis.ModelBadAnswer, "", 0, 1},
-		{"zero choices", llmtest.ZeroChoices(), analysis.ModelUnavailable, "", 0, waits},
+		{"zero choices", llmtest.ZeroChoices(), analysis.ModelRefused, "", 0, 1},
+		{"refusal in words", llmtest.Content("I’m sorry, but I can’t help with that."), analysis.ModelRefused, "", 0, 1},
 		{"reset", llmtest.Reset(), analysis.ModelUnavailable, "", 0, waits},
 		{"reset inside", llmtest.ResetInside(), analysis.ModelUnavailable, "", 0, waits},
 	} {

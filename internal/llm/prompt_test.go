@@ -77,18 +77,19 @@ func TestGoldenRequests(t *testing.T) {
 		if name == "request-reasoning.json" {
 			d.jsonSchema = false
 		}
-		body, err := client.encode(customerQuestion(), d)
-		if err != nil {
-			t.Fatalf("encode: %v", err)
+		limit := client.outputLimit(customerQuestion(), d)
+		body, f := client.encode(customerQuestion(), d, limit)
+		if f.ModelError != nil {
+			t.Fatalf("encode: %v", f)
 		}
 		var pretty bytes.Buffer
 		if err := json.Indent(&pretty, body, "", "  "); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, append(pretty.Bytes(), '\n'))
-		again, err := client.encode(customerQuestion(), d)
-		if err != nil || !bytes.Equal(body, again) {
-			t.Errorf("%s: equal questions give different bytes (%v)", name, err)
+		again, f := client.encode(customerQuestion(), d, limit)
+		if f.ModelError != nil || !bytes.Equal(body, again) {
+			t.Errorf("%s: equal questions give different bytes (%v)", name, f)
 		}
 	}
 }

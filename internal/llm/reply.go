@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,8 @@ type reply struct {
 	content string
 	finish  string // stop, length, content_filter, error, ...; empty when the server says nothing
 	refused bool
+	// thinks says that the model thought before it answered; what is not known.
+	thinks bool
 	// promptTokens and completionTokens are 0 when the server reports none.
 	promptTokens     int
 	completionTokens int
@@ -27,6 +30,9 @@ type completion struct {
 		Message      struct {
 			Content json.RawMessage `json:"content"`
 			Refusal json.RawMessage `json:"refusal"`
+			// Thoughts have no name that all servers share.
+			ReasoningContent json.RawMessage `json:"reasoning_content"`
+			Reasoning        json.RawMessage `json:"reasoning"`
 		} `json:"message"`
 	} `json:"choices"`
 	Usage json.RawMessage `json:"usage"`
@@ -49,7 +55,7 @@ func parseReply(raw []byte) (*reply, error) {
 		return nil, &payloadError{reason: "has status 200 but an error inside"}
 	}
 	if len(c.Choices) == 0 {
-		return nil, &payloadError{reason: "has no choices"}
+		return nil, &payloadError{reason: "has no choices", silent: true}
 	}
 	choice := c.Choices[0]
 	r := &reply{
@@ -61,6 +67,8 @@ func parseReply(raw []byte) (*reply, error) {
 		r.finish = "error"
 	}
 	r.promptTokens, r.completionTokens = tokens(c.Usage)
+	r.thinks = stringOf(choice.Message.ReasoningContent) != "" || stringOf(choice.Message.Reasoning) != "" ||
+		strings.HasPrefix(strings.TrimSpace(r.content), "<think>")
 	return r, nil
 }
 
@@ -95,6 +103,22 @@ func tokens(raw json.RawMessage) (prompt, completion int) {
 		return int(n)
 	}
 	return count(usage.Prompt), count(usage.Completion)
+}
+
+// refusing is how models begin to refuse in plain words.
+var refusing = []string{
+	"i can't", "i cannot", "i can not", "i'm sorry", "i am sorry", "sorry", "i'm unable", "i am unable",
+	"i'm not able", "i am not able", "i won't", "i will not", "i must decline", "as an ai",
+}
+
+// refusesInWords says whether a text is a refusal. A text with a brace is left to
+// whoever looks for an object in it.
+func refusesInWords(content string) bool {
+	if strings.Contains(content, "{") {
+		return false
+	}
+	text := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(content)), "’", "'")
+	return slices.ContainsFunc(refusing, func(words string) bool { return strings.HasPrefix(text, words) })
 }
 
 func present(raw json.RawMessage) bool {

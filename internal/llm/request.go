@@ -20,24 +20,26 @@ type wireRequest struct {
 	Temperature *float32 `json:"temperature,omitempty"`
 }
 
-// encode makes the exact bytes of the request for q. Equal questions give equal
-// bytes, which is what the cache lives on.
-func (c *Client) encode(q analysis.Question, d dialect) ([]byte, error) {
-	body, err := json.Marshal(c.request(d, responseFormat(d.jsonSchema), systemPrompt(d.jsonSchema), userPrompt(q)))
+// encode makes the exact bytes of the request for q, whose answer has limit tokens at
+// most. Equal questions give equal bytes, which is what the cache lives on.
+func (c *Client) encode(q analysis.Question, d dialect, limit int) ([]byte, failure) {
+	body, err := json.Marshal(c.request(d, responseFormat(d.jsonSchema), systemPrompt(d.jsonSchema), userPrompt(q), limit))
 	if err != nil {
-		return nil, fmt.Errorf("encode the question of %d source fields: %w", len(q.Source), err)
+		return nil, failure{ModelError: &analysis.ModelError{
+			Kind: analysis.ModelConfig, Detail: "the question can not be written as JSON", Err: err,
+		}}
 	}
 	if len(body) > maxRequest {
-		return nil, &analysis.ModelError{
+		return nil, failure{ModelError: &analysis.ModelError{
 			Kind:   analysis.ModelTooLarge,
 			Detail: fmt.Sprintf("the question has %d bytes, more than the %d that are sent", len(body), maxRequest),
-		}
+		}}
 	}
-	return body, nil
+	return body, failure{}
 }
 
-// request is a request in the dialect d.
-func (c *Client) request(d dialect, format *openai.ChatCompletionResponseFormat, system, user string) wireRequest {
+// request is a request in the dialect d, whose answer has limit tokens at most.
+func (c *Client) request(d dialect, format *openai.ChatCompletionResponseFormat, system, user string, limit int) wireRequest {
 	request := wireRequest{ChatCompletionRequest: openai.ChatCompletionRequest{
 		Model: c.cfg.Model,
 		Messages: []openai.ChatCompletionMessage{
@@ -50,9 +52,9 @@ func (c *Client) request(d dialect, format *openai.ChatCompletionResponseFormat,
 		request.Temperature = new(float32)
 	}
 	if d.maxTokens {
-		request.MaxTokens = c.cfg.MaxOutputTokens //nolint:staticcheck // deprecated by OpenAI alone; other servers know no other name
+		request.MaxTokens = limit //nolint:staticcheck // deprecated by OpenAI alone; other servers know no other name
 	} else {
-		request.MaxCompletionTokens = c.cfg.MaxOutputTokens
+		request.MaxCompletionTokens = limit
 	}
 	return request
 }

@@ -18,26 +18,58 @@ const (
 // the deadline or the cancellation of whoever called.
 var errTimeout = errors.New("timeout of the request")
 
+// attempt is one request that may be repeated.
+type attempt struct {
+	body []byte
+	need Need
+	// start is that of the whole call, whose budget the repeats share.
+	start time.Time
+}
+
 // repeat sends the request until it is answered, a failure is final, or waiting is
 // better done elsewhere. It returns the number of requests that were answered by
-// anything.
-func (c *Client) repeat(ctx context.Context, body []byte) (r *reply, answered int, f failure) {
-	start := time.Now()
+// anything. A repeat that is not let through leaves the failure before it: the server
+// had its try, and a run that only ever waited would do so as long as the server is
+// down.
+func (c *Client) repeat(ctx context.Context, a attempt) (r *reply, answered int, f failure) {
 	for repeats := 0; ; repeats++ {
-		ex := &exchange{body: body}
-		r, f = c.send(ctx, ex)
+		ex := &exchange{body: a.body}
+		got, failed, sent := c.guarded(ctx, ex, a.need)
+		if sent || repeats == 0 {
+			r, f = got, failed
+		}
 		if ex.status != 0 {
 			answered++
 		}
-		if f.ModelError == nil || !f.again || repeats == maxRepeats || ctx.Err() != nil {
+		if !sent || f.ModelError == nil || !f.again || repeats == maxRepeats || ctx.Err() != nil {
 			return r, answered, f
 		}
 		wait := c.wait(f, repeats)
 		// The second half of the budget belongs to the last request alone.
-		if wait < 0 || time.Since(start)+wait > c.cfg.Timeout || c.sleep(ctx, wait) != nil {
+		if wait < 0 || time.Since(a.start)+wait > c.cfg.Timeout || c.sleep(ctx, wait) != nil {
 			return r, answered, f
 		}
 	}
+}
+
+// guarded sends the request once, as far as the breaker and the limits let it.
+func (c *Client) guarded(ctx context.Context, ex *exchange, need Need) (r *reply, f failure, sent bool) {
+	if f := c.breaker.refuses(); f.ModelError != nil {
+		return nil, f, false
+	}
+	if f := c.admit(ctx, need); f.ModelError != nil {
+		return nil, f, false
+	}
+	r, f = c.breaker.do(ctx, func() (*reply, failure) {
+		sent = true
+		return c.send(ctx, ex)
+	})
+	if sent {
+		c.settle(ctx, need, r, ex, f)
+	} else {
+		c.cfg.Limiter.Settle(ctx, need, 0)
+	}
+	return r, f, sent
 }
 
 // send puts the request once.
@@ -56,13 +88,13 @@ func (c *Client) send(ctx context.Context, ex *exchange) (*reply, failure) {
 
 // wait says how long to wait before the next repeat, negative when this call
 // should not: the server asks for more than maxWait, or limits without saying how
-// long. Up to a quarter is added, so that callers told the same do not return as one.
+// long. Up to a fifth is added, so that callers told the same do not return as one.
 func (c *Client) wait(f failure, repeats int) time.Duration {
 	switch {
 	case f.RetryAfter > maxWait:
 		return -1
 	case f.RetryAfter > 0:
-		return f.RetryAfter + time.Duration(c.random()*float64(f.RetryAfter)/4)
+		return f.RetryAfter + time.Duration(c.random()*float64(f.RetryAfter)/5)
 	case f.Kind == analysis.ModelRateLimited:
 		return -1
 	}

@@ -38,6 +38,7 @@ func withExchange(ctx context.Context, ex *exchange) context.Context {
 type payloadError struct {
 	reason string // a clause about the body, without any of its text
 	large  bool
+	silent bool // a completion without a single choice
 }
 
 func (e *payloadError) Error() string { return "the response " + e.reason }

@@ -16,6 +16,8 @@ type Request struct {
 	Format string
 	System string // the static part of the prompt
 	User   string // the question
+	// MaxOutput is the limit of output tokens, by either of its names.
+	MaxOutput int
 	// Problems lists what a strict server would refuse. Such a request is answered
 	// with a 400 instead of the next step.
 	Problems []string
@@ -70,6 +72,11 @@ func readRequest(r *http.Request, body []byte) Request {
 		return request
 	}
 	request.Model, request.Format = chat.Model, chat.Format.Type
+	for _, limit := range []*int{chat.MaxTokens, chat.MaxOutput} {
+		if limit != nil {
+			request.MaxOutput = *limit
+		}
+	}
 	request.Problems = append(request.Problems, chat.problems()...)
 	if len(chat.Messages) == 2 {
 		request.System, request.User = chat.Messages[0].Content, chat.Messages[1].Content

@@ -96,6 +96,22 @@ func Truncated() Step {
 	}}
 }
 
+// Cut answers with this text, cut off at the limit of tokens.
+func Cut(text string) Step { return Step{"cut", func(c *call) { c.complete(text, "length", nil) }} }
+
+// CutBelow answers well where the request allows so many tokens of output, and else
+// cuts the answer off, as a model does that needs them.
+func CutBelow(tokens int) Step {
+	return Step{fmt.Sprintf("cut below %d", tokens), func(c *call) {
+		text := encode(goodAnswer(c.request.User))
+		if c.request.MaxOutput < tokens {
+			c.complete(text[:len(text)/2], "length", nil)
+			return
+		}
+		c.answer(text)
+	}}
+}
+
 // Empty answers with an empty text.
 func Empty() Step { return Step{"empty", func(c *call) { c.complete("", "stop", nil) }} }
 
@@ -206,6 +222,27 @@ func Stall() Step {
 		_, _ = io.WriteString(c.w, `{"choices":[`)
 		_ = http.NewResponseController(c.w).Flush() // httptest's writer can flush
 		c.hang()
+	}}
+}
+
+// Drip sends headers, and then a blank every few milliseconds and no answer, so that
+// a limit on silence alone is never reached.
+func Drip() Step {
+	return Step{"drip", func(c *call) {
+		c.w.Header().Set("Content-Type", "application/json")
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			_, _ = io.WriteString(c.w, " ")
+			_ = http.NewResponseController(c.w).Flush() // httptest's writer can flush
+			select {
+			case <-ticker.C:
+			case <-c.r.Context().Done():
+				return
+			case <-c.released:
+				return
+			}
+		}
 	}}
 }
 
