@@ -8,10 +8,15 @@
 // its own; what was sent stands in the Outbox.
 //
 // It guarantees that the events of one schema leave in the order of their seq, at
-// least once, from one relay at a time; that an event is given up only when the
-// server refuses its smallest form or when no channel can carry it, and then with a
-// reason; that no sample value leaves unless Config.Samples is on; and that error
-// texts hold no key, secret or signed URL.
+// least once, from one relay at a time; that only progress is left out, when a later
+// event tells more or nobody needs it any more; that any other event is given up only
+// when the server refuses its smallest form, when it alone fails again and again while
+// others pass, or when no channel can carry it, and then with a reason; that no event
+// holds up another schema's; that no sample value leaves unless Config.Samples is on; and
+// that error texts hold no key, secret or signed URL.
+//
+// It does not guarantee that somebody listens: the servers keep nothing for those who
+// come late, so listeners read the state of things when they connect.
 package broadcast
 
 import "errors"

@@ -81,7 +81,7 @@ type Config struct {
 
 	// ConnectTimeout limits the dial and the TLS handshake, each. Defaults to 3 s.
 	ConnectTimeout time.Duration
-	// Timeout limits one request. Defaults to 5 s.
+	// Timeout limits one request with its answer. Defaults to 3 s.
 	Timeout time.Duration
 }
 
@@ -98,7 +98,7 @@ func (c Config) resolve() (Config, error) {
 	c.Secure = c.Secure || cloud
 	c.Cluster = orDefault(c.Cluster, "mt1")
 	c.ConnectTimeout = orDefault(c.ConnectTimeout, 3*time.Second)
-	c.Timeout = orDefault(c.Timeout, 5*time.Second)
+	c.Timeout = orDefault(c.Timeout, 3*time.Second)
 	switch {
 	case c.Driver == DriverReverb:
 		c.MaxBytes = orDefault(c.MaxBytes, pusherMaxBytes)
@@ -153,17 +153,18 @@ func (c Config) serverProblems() error {
 	default:
 		add("broadcast driver %q is unknown; set BROADCAST_CONNECTION to pusher (also for Soketi), reverb, log or null", c.Driver)
 	}
+	variable := c.Driver.variable
 	if !identifier.MatchString(c.AppID) {
-		add("app id %q is empty or can not stand in a URL; set PUSHER_APP_ID to letters, digits and . _ ~ -", c.AppID)
+		add("app id %q is empty or can not stand in a URL; set %s to letters, digits and . _ ~ -", c.AppID, variable("APP_ID"))
 	}
 	if !identifier.MatchString(c.Key) {
-		add("the app key is empty or can not stand in a URL; set PUSHER_APP_KEY to letters, digits and . _ ~ -")
+		add("the app key is empty or can not stand in a URL; set %s to letters, digits and . _ ~ -", variable("APP_KEY"))
 	}
 	if c.Secret == "" {
-		add("the app secret is empty; set PUSHER_APP_SECRET")
+		add("the app secret is empty; set %s", variable("APP_SECRET"))
 	}
 	if strings.ContainsAny(c.Host, "/@?# ") || (strings.Contains(c.Host, ":") && net.ParseIP(c.Host) == nil) {
-		add("host %q is no host name; set PUSHER_HOST without scheme, port and path, such as soketi.example.com", c.Host)
+		add("host %q is no host name; set %s without scheme, port and path, such as soketi.example.com", c.Host, variable("HOST"))
 	}
 	if c.Host == "" && c.Driver == DriverReverb {
 		add("the host of Reverb is empty; set REVERB_HOST")
@@ -172,7 +173,7 @@ func (c Config) serverProblems() error {
 		add("cluster %q is no cluster name; set PUSHER_APP_CLUSTER to one such as mt1 or eu", c.Cluster)
 	}
 	if c.Port < 1 || c.Port > 65535 {
-		add("port %d is none; set PUSHER_PORT to 1 to 65535", c.Port)
+		add("port %d is none; set %s to 1 to 65535", c.Port, variable("PORT"))
 	}
 	return errors.Join(problems...)
 }

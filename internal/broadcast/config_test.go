@@ -3,6 +3,7 @@ package broadcast
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -36,6 +37,35 @@ func TestConfigDefaults(t *testing.T) {
 				t.Errorf("defaults (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The relay must not wait long for a server that hangs.
+func TestConfigTimeouts(t *testing.T) {
+	t.Parallel()
+	c, err := testConfig().resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Timeout != 3*time.Second || c.ConnectTimeout > c.Timeout {
+		t.Errorf("timeouts = %s for a request and %s for its connection, want 3 s and no more", c.Timeout, c.ConnectTimeout)
+	}
+}
+
+// With Reverb the variables are Reverb's.
+func TestConfigNamesReverbsVariables(t *testing.T) {
+	t.Parallel()
+	_, err := NewPublisher(Config{Driver: DriverReverb, Mode: ModePublic, Port: 70000}, nil)
+	if err == nil {
+		t.Fatal("a broken configuration was accepted")
+	}
+	for _, want := range []string{"REVERB_APP_ID", "REVERB_APP_KEY", "REVERB_APP_SECRET", "REVERB_HOST", "REVERB_PORT"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not mention %s:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "PUSHER_") {
+		t.Errorf("the error names variables that are not read:\n%v", err)
 	}
 }
 

@@ -5,57 +5,102 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/schemacast/schemacast/internal/failpoint"
 )
 
 // lastCall is how long the outbox is waited for when a round is over, even if the
 // relay is being stopped: a delivery that is not recorded is sent again.
 const lastCall = 2 * time.Second
 
-// deliver publishes a batch. It returns the events that have to be sent again, in
-// order, and the failure that concerns the server.
-func (r *Relay) deliver(ctx context.Context, batch []*item) (back []*item, err error) {
-	if len(batch) == 0 {
-		return nil, nil
+// deliver publishes a batch and puts the events that have to be sent again back to the
+// front of the queue. It returns how many events it tried, how many the server took,
+// and the failure that concerns the server.
+func (r *Relay) deliver(ctx context.Context, w *work, batch []*item) (tried, passed int, err error) {
+	results := r.publish(ctx, batch)
+	var back []*item
+	held := make(map[int64]bool) // streams with an event that goes back
+	for _, it := range batch {
+		stream := it.event.SchemaID
+		if it.dropped == "" {
+			tried++
+		}
+		again, failure := r.judge(ctx, it, results[it], held[stream])
+		if failure != nil {
+			err = failure
+		}
+		switch {
+		case again:
+			back, held[stream] = append(back, it), true
+		case it.dropped == "":
+			passed++
+		}
 	}
+	w.queue = slices.Concat(back, w.queue)
+	if err == nil && passed > 0 {
+		r.batch = min(r.batch+1, r.cfg.Batch)
+		r.retry.Reset()
+		r.gauge.fine()
+	}
+	return tried, passed, err
+}
+
+// publish returns what became of the events that are sent. A panic of the client library
+// is their failure.
+func (r *Relay) publish(ctx context.Context, batch []*item) (results map[*item]error) {
 	var messages []Message
 	for _, it := range batch {
+		if it.dropped != "" {
+			continue
+		}
 		for _, channel := range it.rendered.Channels {
 			messages = append(messages, Message{
 				Stream: it.event.SchemaID, Name: it.rendered.Name, Channel: channel, Data: it.rendered.Data,
 			})
 		}
 	}
-	results := r.publisher.Publish(ctx, messages)
+	if len(messages) == 0 {
+		return nil
+	}
+	results = make(map[*item]error, len(batch))
+	defer func() {
+		if v := recover(); v != nil {
+			err := fmt.Errorf("panic of the publisher: %v", v)
+			r.log.Error("publisher panicked", slog.String("error", err.Error()), slog.String("stack", string(debug.Stack())))
+			for _, it := range batch {
+				results[it] = err
+			}
+		}
+	}()
+	failpoint.Reach("broadcast.publishing")
+	all := r.publisher.Publish(ctx, messages)
+	failpoint.Reach("broadcast.published")
 	for _, it := range batch {
-		mine := results[:len(it.rendered.Channels)]
-		results = results[len(mine):]
-		again, failure := r.judge(ctx, it, firstError(mine))
-		if again {
-			back = append(back, it)
-		}
-		if failure != nil {
-			err = failure
+		if it.dropped == "" {
+			n := len(it.rendered.Channels)
+			results[it], all = firstError(all[:n]), all[n:]
 		}
 	}
-	if err == nil {
-		r.batch = min(r.batch+1, r.cfg.Batch)
-		r.retry.Reset()
-		r.gauge.fine()
-	}
-	return back, err
+	return results
 }
 
-// judge decides about one event: sent, dropped, or to be sent again. A failure is
-// returned when it concerns the server and not the event.
-func (r *Relay) judge(ctx context.Context, it *item, err error) (again bool, failure error) {
+// judge decides about one event: settled, or to be sent again, as everything behind such
+// an event of its stream. A failure is returned when it concerns the server and not the
+// event.
+func (r *Relay) judge(ctx context.Context, it *item, err error, held bool) (again bool, failure error) {
 	switch {
-	case err == nil:
-		r.deliveries(it, "")
-		return false, nil
-	case errors.Is(err, ErrNotTried):
+	case held, errors.Is(err, ErrNotTried):
 		return true, nil
+	case it.dropped != "":
+		r.drop(it)
+		return false, nil
+	case err == nil:
+		r.settled(it)
+		return false, nil
 	case classify(err) != refused:
 		return true, err
 	case !it.rendered.Smallest:
@@ -65,12 +110,13 @@ func (r *Relay) judge(ctx context.Context, it *item, err error) (again bool, fai
 	// A proxy, or a server that is none of Pusher's, refuses everything. Before an
 	// event is given up it must be sure that the refusal means the event.
 	if check := r.publisher.Check(ctx); check != nil {
-		if classify(check) == refused {
-			check = &PublishError{Status: 200, Msg: "it refuses even a question: " + check.Error()}
+		if answer, ok := errors.AsType[*PublishError](check); ok && answer.class() == refused {
+			check = &PublishError{Status: http.StatusOK, Msg: "it refuses even a question: " + check.Error(), Driver: answer.Driver}
 		}
 		return true, check
 	}
-	r.drop(it, err)
+	it.dropped = err.Error()
+	r.drop(it)
 	return false, nil
 }
 
@@ -85,21 +131,22 @@ func firstError(results []error) error {
 	return nil
 }
 
-func (r *Relay) drop(it *item, reason error) {
-	ev := it.event
-	r.log.Warn("event dropped", slog.Int64("schema_id", ev.SchemaID), slog.String("tenant_id", ev.TenantID),
-		slog.String("run_id", ev.RunID), slog.String("event_id", ev.ID), slog.Int64("seq", ev.Seq),
-		slog.String("kind", string(ev.Kind)), slog.String("error", reason.Error()))
-	r.deliveries(it, reason.Error())
+// drop settles an event that is not sent.
+func (r *Relay) drop(it *item) {
+	if it.dropped != Superseded {
+		r.log.Warn("event dropped", append(identify(it.event), slog.String("error", it.dropped))...)
+	}
+	r.settled(it)
 }
 
-func (r *Relay) deliveries(it *item, dropped string) {
-	r.unsettled = append(r.unsettled, Delivery{SchemaID: it.event.SchemaID, Seq: it.event.Seq, Dropped: dropped})
-	if dropped == "" {
-		r.gauge.count(1, 0, 0)
-	} else {
-		r.gauge.count(0, 1, 0)
+// settled notes that an event is done with. The outbox is told at the end of the round.
+func (r *Relay) settled(it *item) {
+	r.unsettled = append(r.unsettled, Delivery{SchemaID: it.event.SchemaID, Seq: it.event.Seq, Dropped: it.dropped})
+	if r.suspected(it.event) != nil {
+		delete(r.suspects, it.event.SchemaID)
+		r.gauge.suspected(len(r.suspects))
 	}
+	r.gauge.settled(it.dropped)
 }
 
 // settle tells the outbox what became of events. It does so even when ctx has ended.
@@ -132,5 +179,5 @@ func (r *Relay) giveBack(ctx context.Context, left []*item, delay time.Duration)
 		// The lease runs out by itself, it only takes longer.
 		r.log.Warn("streams not given back, they wait for the end of their lease", slog.String("error", err.Error()))
 	}
-	r.gauge.count(0, 0, len(left))
+	r.gauge.deferred(len(left))
 }

@@ -18,6 +18,8 @@ type PublishError struct {
 	Msg string
 	// RetryAfter is what the server asked for, 0 when it did not, at most a minute.
 	RetryAfter time.Duration
+	// Driver is the configured kind of server, whose variables the cure names.
+	Driver Driver
 }
 
 func (e *PublishError) Error() string {
@@ -25,19 +27,28 @@ func (e *PublishError) Error() string {
 	if e.Msg != "" {
 		text += ": " + e.Msg
 	}
+	variable := e.Driver.variable
 	switch e.Status {
 	case http.StatusUnauthorized:
-		text += "; check PUSHER_APP_KEY and PUSHER_APP_SECRET"
+		text += "; check " + variable("APP_KEY") + " and " + variable("APP_SECRET") + ", and this machine's clock"
 	case http.StatusForbidden:
-		text += "; check whether the app is enabled and within its quota"
+		text += "; check whether the app is enabled and within its quota, and what a firewall on the way forbids"
 	case http.StatusNotFound:
-		text += "; check PUSHER_APP_ID, PUSHER_HOST and PUSHER_PORT"
+		text += "; check " + variable("APP_ID") + ", " + variable("HOST") + " and " + variable("PORT")
 	default:
 		if e.class() == misconfigured {
-			text += "; check PUSHER_HOST, PUSHER_PORT and PUSHER_SCHEME"
+			text += "; check " + variable("HOST") + ", " + variable("PORT") + " and " + variable("SCHEME")
 		}
 	}
 	return text
+}
+
+// variable is the name of an environment variable of Laravel's for the driver.
+func (d Driver) variable(name string) string {
+	if d == DriverReverb {
+		return "REVERB_" + name
+	}
+	return "PUSHER_" + name
 }
 
 func (e *PublishError) class() class {

@@ -3,6 +3,7 @@ package broadcast
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,9 +20,11 @@ type memory struct {
 	streams map[int64]*stream
 	dropped map[string]string // reasons by "schema/seq"
 	takes   int
-	taken   []int         // streams of each take that gave any
-	again   int           // deliveries that were on record already
-	empty   chan struct{} // gets a token whenever the last unsent event was settled
+	taken   []int           // streams of each take that gave any
+	again   int             // deliveries that were on record already
+	lost    []string        // events by "schema/seq" that a later delivery skipped
+	empty   chan struct{}   // gets a token whenever the last unsent event was settled
+	dead    map[string]bool // owners whose process is gone
 	// fail, when set, may refuse a call ("take", "settle", "defer").
 	fail func(call string) error
 }
@@ -35,11 +38,12 @@ type stream struct {
 }
 
 func newMemory() *memory {
-	return &memory{streams: map[int64]*stream{}, dropped: map[string]string{}, empty: make(chan struct{}, 1)}
+	return &memory{streams: map[int64]*stream{}, dropped: map[string]string{}, dead: map[string]bool{}, empty: make(chan struct{}, 1)}
 }
 
-// add writes the next event of a stream, leased to owner as a store does at insert.
-func (m *memory) add(owner string, ev schema.Event) {
+// add writes the next event of a stream, leased to owner as a store does at insert, and
+// returns its seq.
+func (m *memory) add(owner string, ev schema.Event) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.streams[ev.SchemaID]
@@ -53,13 +57,14 @@ func (m *memory) add(owner string, ev schema.Event) {
 	s.seq++
 	ev.Seq = s.seq
 	s.events = append(s.events, ev)
+	return s.seq
 }
 
 func (m *memory) Take(_ context.Context, owner string, ttl time.Duration, limit int) ([]schema.Event, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.takes++
-	if err := m.refusal("take"); err != nil {
+	if err := m.refusal(owner, "take"); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -70,12 +75,16 @@ func (m *memory) Take(_ context.Context, owner string, ttl time.Duration, limit 
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, cmp.Compare)
+	slices.SortFunc(ids, func(a, b int64) int {
+		return cmp.Or(m.streams[a].due.Compare(m.streams[b].due), cmp.Compare(a, b))
+	})
 	var events []schema.Event
 	if len(ids) > 0 {
 		m.taken = append(m.taken, min(limit, len(ids)))
 	}
-	for _, id := range ids[:min(limit, len(ids))] {
+	ids = ids[:min(limit, len(ids))]
+	slices.Sort(ids)
+	for _, id := range ids {
 		s := m.streams[id]
 		s.owner, s.until = owner, now.Add(ttl)
 		events = append(events, s.events...)
@@ -86,22 +95,26 @@ func (m *memory) Take(_ context.Context, owner string, ttl time.Duration, limit 
 func (m *memory) Settle(_ context.Context, owner string, deliveries []Delivery) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.refusal("settle"); err != nil {
+	if err := m.refusal(owner, "settle"); err != nil {
 		return err
 	}
 	for _, d := range deliveries {
-		s := m.streams[d.SchemaID]
-		before := len(s.events)
-		s.events = slices.DeleteFunc(s.events, func(ev schema.Event) bool { return ev.Seq == d.Seq })
-		if len(s.events) == before {
-			m.again++
-		}
 		if d.Dropped != "" {
 			m.dropped[fmt.Sprintf("%d/%d", d.SchemaID, d.Seq)] = d.Dropped
 		}
-		if len(s.events) == 0 && s.owner == owner {
-			s.owner = ""
+	}
+	// As in the database a stream has one counter of what was sent.
+	upTo := map[int64]int64{}
+	named := map[int64]map[int64]bool{}
+	for _, d := range deliveries {
+		upTo[d.SchemaID] = max(upTo[d.SchemaID], d.Seq)
+		if named[d.SchemaID] == nil {
+			named[d.SchemaID] = map[int64]bool{}
 		}
+		named[d.SchemaID][d.Seq] = true
+	}
+	for id, last := range upTo {
+		m.settle(owner, id, last, named[id])
 	}
 	if m.unsent() == 0 {
 		select {
@@ -112,10 +125,30 @@ func (m *memory) Settle(_ context.Context, owner string, deliveries []Delivery) 
 	return nil
 }
 
+func (m *memory) settle(owner string, id, last int64, named map[int64]bool) {
+	s := m.streams[id]
+	if s.owner != owner {
+		return
+	}
+	before := len(s.events)
+	s.events = slices.DeleteFunc(s.events, func(ev schema.Event) bool {
+		if ev.Seq <= last && !named[ev.Seq] {
+			m.lost = append(m.lost, fmt.Sprintf("%d/%d", id, ev.Seq))
+		}
+		return ev.Seq <= last
+	})
+	if len(s.events) == before {
+		m.again++
+	}
+	if len(s.events) == 0 {
+		s.owner = ""
+	}
+}
+
 func (m *memory) Defer(_ context.Context, owner string, ids []int64, delay time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.refusal("defer"); err != nil {
+	if err := m.refusal(owner, "defer"); err != nil {
 		return err
 	}
 	for _, id := range ids {
@@ -126,7 +159,10 @@ func (m *memory) Defer(_ context.Context, owner string, ids []int64, delay time.
 	return nil
 }
 
-func (m *memory) refusal(call string) error {
+func (m *memory) refusal(owner, call string) error {
+	if m.dead[owner] {
+		return errors.New("the process is gone")
+	}
 	if m.fail == nil {
 		return nil
 	}
@@ -147,6 +183,24 @@ func (m *memory) left() int {
 	return m.unsent()
 }
 
+// kill makes the process of owner disappear: what it did since it last spoke is not on
+// record.
+func (m *memory) kill(owner string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dead[owner] = true
+}
+
+// expire ends the lease of a stream, as a database does that was restored, or whose
+// clock jumped.
+func (m *memory) expire(id int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.streams[id]; s != nil {
+		s.until = time.Time{}
+	}
+}
+
 // counters are what the relay did to the outbox so far.
 func (m *memory) counters() (dropped map[string]string, takes, again int) {
 	m.mu.Lock()
@@ -165,9 +219,12 @@ func (m *memory) holds(owner string, id int64) bool {
 // waitEmpty waits until everything was settled. In a bubble the limit costs nothing.
 func (m *memory) waitEmpty(t *testing.T) {
 	t.Helper()
-	select {
-	case <-m.empty:
-	case <-time.After(2 * time.Hour):
-		t.Fatalf("%d events are still unsent after two hours", m.left())
+	limit := time.After(2 * time.Hour)
+	for m.left() > 0 {
+		select {
+		case <-m.empty:
+		case <-limit:
+			t.Fatalf("%d events are still unsent after two hours", m.left())
+		}
 	}
 }

@@ -201,7 +201,7 @@ func TestRelayRemembersWhatItCouldNotSettle(t *testing.T) {
 	})
 }
 
-// A panic below the relay costs a pause, not the process.
+// A panic of the client library is the failure of a request, not of the process.
 func TestRelaySurvivesAPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -213,9 +213,30 @@ func TestRelaySurvivesAPanic(t *testing.T) {
 			return nil, nil
 		}
 		b.fill("one", 2)
+		b.relay("one", nil)
+		b.outbox.waitEmpty(t)
+		b.wire.mustBeInOrder(2, 3)
+		if n := b.log.count("a defect of the library"); n != 1 {
+			t.Errorf("the panic was told %d times, want once", n)
+		}
+	})
+}
+
+// So is one of the outbox, after which the relay goes on.
+func TestRelaySurvivesAPanicOfTheOutbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.outbox.fail = func(call string) error {
+			if call == "take" && b.outbox.takes == 1 {
+				panic("a defect of the driver")
+			}
+			return nil
+		}
+		b.fill("one", 2)
 		r := b.relay("one", nil)
 		synctest.Wait()
-		if got := r.Status(); got.Health != HealthDegraded || !strings.Contains(got.Reason, "a defect of the library") {
+		if got := r.Status(); got.Health != HealthDegraded || !strings.Contains(got.Reason, "a defect of the driver") {
 			t.Errorf("status = %+v", got)
 		}
 		b.outbox.waitEmpty(t)

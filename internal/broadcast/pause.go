@@ -7,12 +7,24 @@ import (
 	"time"
 )
 
-// serverFailed gives the streams back, since another relay may reach the server, and
-// chooses the pause.
+// serverFailed gives the streams back at once, since another relay may reach the
+// server, and chooses the pause of this one. A rate limit holds for all.
 func (r *Relay) serverFailed(ctx context.Context, left []*item, err error) pace {
-	delay := r.pause(err)
-	r.giveBack(ctx, left, delay)
-	return pace{wait: delay, deaf: true, err: err}
+	wait := r.pause(err)
+	later := time.Duration(0)
+	if rateLimited(err) {
+		later = wait
+	}
+	r.giveBack(ctx, left, later)
+	// The next round only tries whether the server is back, and holds up little. It
+	// sends less at once: a limit of the rate below the size of a batch never lets it pass.
+	r.streams, r.batch, r.proven = 1, max(1, r.batch/2), false
+	return pace{wait: wait, deaf: true, err: err}
+}
+
+func rateLimited(err error) bool {
+	answer, ok := errors.AsType[*PublishError](err)
+	return ok && answer.Status == http.StatusTooManyRequests
 }
 
 // pause notes a failure of the server and says how long to leave it alone.
@@ -22,15 +34,11 @@ func (r *Relay) pause(err error) time.Duration {
 		return r.cfg.ConfigRetry
 	}
 	r.gauge.broken(HealthRetrying, err)
-	delay := r.retry.NextBackOff()
+	wait := r.retry.NextBackOff()
 	if answer, ok := errors.AsType[*PublishError](err); ok {
-		if answer.Status == http.StatusTooManyRequests {
-			// A limit below the size of the batch would never let it pass.
-			r.batch = max(1, r.batch/2)
-		}
-		delay = max(delay, answer.RetryAfter)
+		wait = max(wait, answer.RetryAfter)
 	}
-	return delay
+	return wait
 }
 
 func (r *Relay) outboxFailed(err error) pace {

@@ -144,6 +144,10 @@ func (s *server) send(ctx context.Context, p *publication, chunk []int) error {
 		_, err := client.TriggerBatch(batch)
 		return err
 	})
+	if errors.Is(err, errVague) {
+		// It counts where a Pusher server answers.
+		err = s.Check(ctx)
+	}
 	p.note(chunk, err)
 	return err
 }
@@ -159,6 +163,7 @@ func (s *server) call(ctx context.Context, send func(*pusher.Client) error) erro
 		return nil
 	}
 	if answer, ok := errors.AsType[*PublishError](err); ok {
+		answer.Driver = s.cfg.Driver
 		return answer
 	}
 	if network, ok := errors.AsType[*url.Error](err); ok {
@@ -166,7 +171,7 @@ func (s *server) call(ctx context.Context, send func(*pusher.Client) error) erro
 		return fmt.Errorf("reach the Pusher server at %s: %w", s.where(), network.Err)
 	}
 	// What is left is the library's own check of the message.
-	return &PublishError{Status: http.StatusBadRequest, Msg: err.Error()}
+	return &PublishError{Status: http.StatusBadRequest, Msg: err.Error(), Driver: s.cfg.Driver}
 }
 
 func (s *server) where() string {

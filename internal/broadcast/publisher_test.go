@@ -78,6 +78,7 @@ const (
 	soketiTooLarge = `{"error":"The event data should be less than 100 KB.","code":413}`
 	soketiBusy     = `{"error":"Too many requests.","code":429}`
 	soketiOK       = `{"ok":true}`
+	soketiChannels = `{"channels":{}}`
 )
 
 // statuses makes results comparable: 0 for a success, -1 for one not tried.

@@ -12,71 +12,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// RelayConfig is how a Relay works.
-type RelayConfig struct {
-	// Owner names this process in leases, unique among all. It must be the owner
-	// that the store gives the streams of new events to.
-	Owner string
-	// PollInterval is how often the outbox is looked through for streams that other
-	// processes left behind. Own events do not wait for it. Defaults to 1 s.
-	PollInterval time.Duration
-	// LeaseTTL is how long a stream belongs to the relay that took it. After two
-	// thirds of it nothing more is sent. It should be several times the publisher's
-	// timeout. Defaults to 30 s.
-	LeaseTTL time.Duration
-	// Streams is how many streams are taken at once, at most: their events are held
-	// in memory, so those of wide schemas are taken a few at a time. Defaults to 32.
-	Streams int
-	// Batch is how many messages go into one request, at most and by default 10. A
-	// server that limits the rate is sent smaller ones for a while.
-	Batch int
-	// MaxBackoff limits the pause after a failure of the server. Defaults to 10 s.
-	MaxBackoff time.Duration
-	// ConfigRetry is the pause after a refusal that only a change of configuration
-	// mends. Defaults to 30 s.
-	ConfigRetry time.Duration
-	// DrainTimeout limits how long Stop goes on sending. Defaults to 5 s.
-	DrainTimeout time.Duration
-	// Log gets one line for each change of health and each dropped event. Defaults
-	// to none.
-	Log *slog.Logger
-}
-
-func (c RelayConfig) resolve() (RelayConfig, error) {
-	if c.Owner == "" {
-		return c, errors.New("configure relay: the owner is empty; give each process a name of its own")
-	}
-	c.PollInterval = orDefault(c.PollInterval, time.Second)
-	c.LeaseTTL = orDefault(c.LeaseTTL, 30*time.Second)
-	c.Streams = orDefault(c.Streams, 32)
-	c.Batch = orDefault(c.Batch, maxBatch)
-	c.MaxBackoff = orDefault(c.MaxBackoff, 10*time.Second)
-	c.ConfigRetry = orDefault(c.ConfigRetry, 30*time.Second)
-	c.DrainTimeout = orDefault(c.DrainTimeout, 5*time.Second)
-	c.Log = orDefault(c.Log, slog.New(slog.DiscardHandler))
-	if c.Batch < 1 || c.Batch > maxBatch {
-		return c, fmt.Errorf("configure relay: a batch of %d messages is not possible; choose 1 to %d", c.Batch, maxBatch)
-	}
-	if c.Streams < 1 {
-		return c, fmt.Errorf("configure relay: %d streams at once are not possible; choose 1 or more", c.Streams)
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"poll interval", c.PollInterval},
-		{"lease", c.LeaseTTL},
-		{"longest backoff", c.MaxBackoff},
-		{"pause after a misconfiguration", c.ConfigRetry},
-		{"drain timeout", c.DrainTimeout},
-	} {
-		if d.value < 0 {
-			return c, fmt.Errorf("configure relay: the %s of %s is negative", d.name, d.value)
-		}
-	}
-	return c, nil
-}
-
 // phase is where a relay stands in its life.
 type phase int
 
@@ -107,9 +42,12 @@ type Relay struct {
 
 	// Of the goroutine alone.
 	retry     *backoff.ExponentialBackOff
-	batch     int        // messages a request at the moment
-	streams   int        // streams a round at the moment
-	unsettled []Delivery // what the outbox could not be told yet
+	batch     int                // messages a request at the moment
+	streams   int                // streams a round at the moment
+	unsettled []Delivery         // what the outbox could not be told yet
+	suspects  map[int64]*suspect // by stream
+	tally     tally              // since the start
+	proven    bool               // the server took something since the last failure
 }
 
 // NewRelay makes a relay. Start runs it.
@@ -120,7 +58,7 @@ func NewRelay(outbox Outbox, publisher Publisher, renderer *Renderer, cfg RelayC
 	}
 	return &Relay{
 		outbox: outbox, publisher: publisher, renderer: renderer, cfg: cfg, log: cfg.Log,
-		gauge: newGauge(cfg.Log),
+		gauge: newGauge(cfg.Log, cfg.Meter != nil),
 		wake:  make(chan struct{}, 1),
 		stop:  make(chan struct{}),
 		done:  make(chan struct{}),
@@ -130,8 +68,9 @@ func NewRelay(outbox Outbox, publisher Publisher, renderer *Renderer, cfg RelayC
 			Multiplier:          2,
 			MaxInterval:         cfg.MaxBackoff,
 		},
-		batch:   cfg.Batch,
-		streams: min(firstStreams, cfg.Streams),
+		batch:    cfg.Batch,
+		streams:  min(firstStreams, cfg.Streams),
+		suspects: make(map[int64]*suspect),
 	}, nil
 }
 
@@ -198,14 +137,19 @@ type pace struct {
 }
 
 func (r *Relay) run(ctx context.Context) {
-	defer close(r.done)
-	defer r.cancel()
+	var meter sync.WaitGroup
+	meter.Go(func() { r.measure(ctx) })
+	defer func() {
+		r.cancel()
+		meter.Wait()
+		close(r.done)
+	}()
 	for r.rest(ctx, r.guarded(ctx)) {
 	}
 	r.drain(ctx)
 }
 
-// guarded keeps a panic, of the client library say, away from the analyses in this
+// guarded keeps a panic, of the database driver say, away from the analyses in this
 // process. The streams come back when their lease runs out.
 func (r *Relay) guarded(ctx context.Context) (p pace) {
 	defer func() {

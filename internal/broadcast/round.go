@@ -3,18 +3,10 @@ package broadcast
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/schemacast/schemacast/internal/schema"
 )
-
-// item is an event on its way.
-type item struct {
-	event    schema.Event
-	rung     Rung
-	rendered Rendered
-}
 
 // round takes streams, sends their events and tells the outbox what became of them.
 func (r *Relay) round(ctx context.Context) pace {
@@ -35,16 +27,23 @@ func (r *Relay) round(ctx context.Context) pace {
 		return r.idle(ctx)
 	}
 	r.resize(events)
-	left, err := r.send(ctx, queue(events), taken)
-	settleErr := r.settle(ctx)
+	items := newItems(events)
+	supersede(items, r.gauge.databaseTime)
+	r.recall(items)
+	w := &work{queue: queue(items)}
+	err = r.send(ctx, w, taken)
+	if settleErr := r.settle(ctx); settleErr != nil {
+		// The streams stay ours until they are on record. Given back they would be sent
+		// again.
+		return r.outboxFailed(settleErr)
+	}
+	r.setAside(ctx, w.aside)
 	switch {
 	case ctx.Err() != nil:
-		r.giveBack(ctx, left, 0)
+		r.giveBack(ctx, w.left(), 0)
 		return pace{}
 	case err != nil:
-		return r.serverFailed(ctx, left, err)
-	case settleErr != nil:
-		return r.outboxFailed(settleErr)
+		return r.serverFailed(ctx, w.left(), err)
 	}
 	return pace{}
 }
@@ -88,69 +87,29 @@ func fieldBytes(ev schema.Event) int {
 	return size
 }
 
-// queue puts the first events of all streams before the second ones, so that a long
-// stream does not hold up the others. Within a stream the order stays.
-func queue(events []schema.Event) []*item {
-	type entry struct {
-		item *item
-		rank int
-	}
-	ranks := make(map[int64]int, len(events))
-	entries := make([]entry, len(events))
-	for i, ev := range events {
-		entries[i] = entry{item: &item{event: ev}, rank: ranks[ev.SchemaID]}
-		ranks[ev.SchemaID]++
-	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return a.rank - b.rank })
-	items := make([]*item, len(entries))
-	for i, e := range entries {
-		items[i] = e.item
-	}
-	return items
-}
-
 // send works through the queue until it is empty, the server fails, or the lease is
-// nearly over. It returns what was not settled.
-func (r *Relay) send(ctx context.Context, items []*item, taken time.Time) ([]*item, error) {
+// nearly over.
+func (r *Relay) send(ctx context.Context, w *work, taken time.Time) error {
 	// A request may start in the first two thirds of the lease and is cut off a
 	// little before its end: what arrives later could overtake the next owner.
 	ttl := r.cfg.LeaseTTL
 	ctx, cancel := context.WithDeadline(ctx, taken.Add(ttl-ttl/10))
 	defer cancel()
-	for len(items) > 0 && ctx.Err() == nil && time.Since(taken) < ttl*2/3 {
-		var batch []*item
-		batch, items = r.fill(items)
-		back, err := r.deliver(ctx, batch)
-		items = append(back, items...)
-		if err != nil {
-			return items, err
+	for len(w.queue) > 0 && ctx.Err() == nil && time.Since(taken) < ttl*2/3 {
+		batch := r.fill(w)
+		tried, passed, err := r.deliver(ctx, w, batch)
+		r.keepTally(batch, passed, err)
+		switch {
+		case err == nil && passed > 0:
+			r.trust(w)
+		case err == nil:
+		case w.doubt != nil || ctx.Err() != nil || !mayConcernEvent(err):
+			return err
+		case tried == 1:
+			r.question(w, err)
+		default:
+			r.separate(w, tried)
 		}
 	}
-	return items, nil
-}
-
-// fill renders the next events until a request is full. Events that no channel or
-// limit can take are given up here.
-func (r *Relay) fill(items []*item) (batch, rest []*item) {
-	messages := 0
-	for i, it := range items {
-		if err := r.render(it); err != nil {
-			r.drop(it, err)
-			continue
-		}
-		messages += len(it.rendered.Channels)
-		if len(batch) > 0 && messages > r.batch {
-			return batch, items[i:]
-		}
-		batch = append(batch, it)
-	}
-	return batch, nil
-}
-
-// render does nothing when it was done before, for a batch that was full.
-func (r *Relay) render(it *item) (err error) {
-	if it.rendered.Data == "" || it.rendered.Rung < it.rung {
-		it.rendered, err = r.renderer.Render(it.event, it.rung)
-	}
-	return err
+	return w.doubt
 }

@@ -21,8 +21,15 @@ type Status struct {
 	Health Health
 	Reason string    // of the latest failure, empty when Health is HealthOK
 	Since  time.Time // when Health began
-	// Counters since the start of the process, in events.
-	Sent, Dropped, Deferred uint64
+	// Counters since the start of the process, in events. Dropped were given up, and are
+	// what to alert on; Superseded is progress that a later event made needless; Deferred
+	// were given back unsent, once for each time.
+	Sent, Dropped, Superseded, Deferred uint64
+	// Suspects is how many events failed while others passed and are tried by themselves.
+	Suspects int
+	// Unsent is what waited for all relays when it was last counted, zero before that
+	// and without a RelayConfig.Meter.
+	Unsent Unsent
 }
 
 // gauge holds the Status, and logs when it changes: once, not for each try.
@@ -30,10 +37,13 @@ type gauge struct {
 	log    *slog.Logger
 	mu     sync.Mutex
 	status Status
+	ahead  time.Duration // of the database's clock
+	ticks  bool          // whether ahead is known
 }
 
-func newGauge(log *slog.Logger) *gauge {
-	return &gauge{log: log, status: Status{Health: HealthOK, Since: time.Now()}}
+// newGauge makes a gauge. Without a meter the clock of this machine has to do.
+func newGauge(log *slog.Logger, metered bool) *gauge {
+	return &gauge{log: log, status: Status{Health: HealthOK, Since: time.Now()}, ticks: !metered}
 }
 
 func (g *gauge) read() Status {
@@ -42,12 +52,44 @@ func (g *gauge) read() Status {
 	return g.status
 }
 
-func (g *gauge) count(sent, dropped, deferred int) {
+// settled counts an event; dropped says why it was not sent.
+func (g *gauge) settled(dropped string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.status.Sent += uint64(sent)
-	g.status.Dropped += uint64(dropped)
-	g.status.Deferred += uint64(deferred)
+	switch dropped {
+	case "":
+		g.status.Sent++
+	case Superseded:
+		g.status.Superseded++
+	default:
+		g.status.Dropped++
+	}
+}
+
+func (g *gauge) deferred(events int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.Deferred += uint64(events)
+}
+
+func (g *gauge) suspected(events int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.Suspects = events
+}
+
+// measured notes what waits, and by how much the database's clock is ahead of ours.
+func (g *gauge) measured(u Unsent, ahead time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.Unsent, g.ahead, g.ticks = u, ahead, true
+}
+
+// databaseTime is false when the database's clock is not known yet.
+func (g *gauge) databaseTime() (time.Time, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Now().Add(g.ahead), g.ticks
 }
 
 // fine notes that the server took something.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -56,7 +57,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if closeErr != nil {
 		return nil, fmt.Errorf("close the reply: %w", closeErr)
 	}
-	if err := verdict(resp, body); err != nil {
+	if err := verdict(resp, body, r.Method == http.MethodGet); err != nil {
 		return nil, err
 	}
 	// Reverb answers a batch with {"batch":{}}, on which the library stumbles
@@ -67,36 +68,62 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+var (
+	// errVague is an answer that may mean anything: empty, or a bare "ok". Servers give
+	// it that took the request, and so do proxies that have no server behind them.
+	errVague = errors.New("the answer does not tell whether the request was taken")
+	// errCut is an answer that ends in the middle. Reverb names no length, so the
+	// connection does not tell.
+	errCut = errors.New("read the reply: it ends in the middle")
+)
+
 // reply is what servers answer. Soketi tells an error by a 200 with a number in
 // code, Sockudo by a real status with a word in code.
 type reply struct {
-	Error   json.RawMessage `json:"error"`
-	Message json.RawMessage `json:"message"`
-	Code    json.RawMessage `json:"code"`
+	Error    json.RawMessage `json:"error"`
+	Message  json.RawMessage `json:"message"`
+	Code     json.RawMessage `json:"code"`
+	Channels json.RawMessage `json:"channels"`
 }
 
-// verdict is nil when the server took the request.
-func verdict(resp *http.Response, body []byte) error {
+func (r reply) failed() bool { return len(r.Error) > 0 && string(r.Error) != "null" }
+
+// verdict is nil when the server took the request. To a question it must have answered.
+func verdict(resp *http.Response, body []byte, question bool) error {
 	var answer reply
 	isObject := json.Unmarshal(body, &answer) == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
-	refused := isObject && len(answer.Error) > 0 && string(answer.Error) != "null"
 	fault := &PublishError{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
 	switch {
-	case refused:
+	case isObject && answer.failed():
 		fault.Msg = reason(answer.Error)
 		if resp.StatusCode/100 == 2 {
 			fault.Status = bodyStatus(answer.Code)
 		}
-	case resp.StatusCode/100 != 2 && isObject && len(answer.Message) > 0:
-		fault.Msg = reason(answer.Message)
+		return fault
 	case resp.StatusCode/100 != 2:
-		fault.Msg = reason(body)
-	case isObject, len(body) == 0, strings.EqualFold(strings.TrimSpace(string(body)), "ok"):
-		return nil
-	default:
-		fault.Msg = "a page that is no answer of a Pusher server: " + reason(body)
+		if fault.Msg = reason(body); isObject && len(answer.Message) > 0 {
+			fault.Msg = reason(answer.Message)
+		}
+		return fault
 	}
-	return fault
+	return acceptance(answer, isObject, body, question)
+}
+
+// acceptance looks at an answer of status 200 that tells no error.
+func acceptance(answer reply, isObject bool, body []byte, question bool) error {
+	trimmed := bytes.TrimSpace(body)
+	switch {
+	case question && len(answer.Channels) > 0, !question && isObject:
+		return nil
+	case !isObject && bytes.HasPrefix(trimmed, []byte("{")) && len(body) < maxReply:
+		return errCut
+	case question && bytes.HasPrefix(trimmed, []byte(`{"channels":`)):
+		return nil // a list longer than we read
+	case !question && (len(trimmed) == 0 || bytes.EqualFold(trimmed, []byte("ok"))):
+		return errVague
+	}
+	page := orDefault(reason(body), "an empty one")
+	return &PublishError{Status: http.StatusOK, Msg: "a page that is no answer of a Pusher server: " + page}
 }
 
 // bodyStatus reads the status from the body of a 200. An error without one says
@@ -109,9 +136,10 @@ func bodyStatus(code json.RawMessage) int {
 	return status
 }
 
-// signature finds the parts of a signed URL. Soketi and Reverb never check the age
-// of one, so it must not get into a log.
-var signature = regexp.MustCompile(`(auth_[a-z]+|body_md5)(=|%3[Dd])[^&\s"'<>]*`)
+// signature finds the parts of a signed URL, and bare signatures, which Pusher repeats
+// with its "Invalid signature". Soketi and Reverb never check the age of a signature, so
+// it must not get into a log.
+var signature = regexp.MustCompile(`((?:auth_[a-z]+|body_md5)(?:=|%3[Dd]))[^&\s"'<>]*|\b[0-9a-fA-F]{64}\b`)
 
 // reason makes one short line of what a server wrote.
 func reason(body []byte) string {
@@ -120,7 +148,7 @@ func reason(body []byte) string {
 		text = string(body)
 	}
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
-	return clip(signature.ReplaceAllString(text, "$1=..."), maxReason)
+	return clip(signature.ReplaceAllString(text, "$1..."), maxReason)
 }
 
 // retryAfter reads the header's form in seconds; the form with a date is not used
