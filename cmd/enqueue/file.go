@@ -67,7 +67,7 @@ func (c *fileCmd) Run(ctx context.Context, a *app) error {
 		path := named(c.Paths[i])
 		stored, err := a.store.Add(ctx, store.NewSchema{
 			TenantID: tenant.ID, Name: cmp.Or(c.Name, s.Name), Fields: s.Fields, Encoded: s.Encoded, Samples: s.Samples,
-			By: a.requester, Force: c.Force,
+			By: a.requester, Force: c.Force, Queue: queueOf(c.Queue),
 		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)

@@ -1,5 +1,6 @@
-// Enqueue asks for analyses: of schemas in the database, and of files whose shape it
-// stores first, as the app's ingestion would.
+// Enqueue asks for analyses: of schemas in the database, of files whose shape it
+// stores first, as the app's ingestion would, and again of what failed. It shows how
+// analyses went, and cancels them.
 package main
 
 import (
@@ -40,6 +41,9 @@ type cli struct {
 
 	Schema     schemaCmd                 `cmd:"" help:"Ask for the analysis of schemas that are in the database."`
 	File       fileCmd                   `cmd:"" help:"Store the shape of files and ask for its analysis."`
+	Status     statusCmd                 `cmd:"" help:"Show where schemas stand: their runs and the attempts of each."`
+	Cancel     cancelCmd                 `cmd:"" help:"End analyses that have not ended."`
+	Retry      retryCmd                  `cmd:"" help:"Ask again for analyses that failed."`
 	Completion kongcompletion.Completion `cmd:"" help:"Say how to switch on completion in bash, zsh or fish."`
 }
 
@@ -52,6 +56,9 @@ func (cli) Help() string {
   zcat export.ndjson.gz | enqueue file - --tenant Globex --name export
   enqueue schema 12 15 --wait
   enqueue --json schema 12 --wait | jq .standing.entity
+  enqueue status 12
+  enqueue cancel 12
+  enqueue retry --failed --code llm_unavailable --since 2h
 
 Database and Redis come from the variables of the Laravel app, or its .env file.`
 }
@@ -67,6 +74,7 @@ type app struct {
 	requester string
 
 	store    *store.Store
+	redis    redis.UniversalClient
 	producer *task.Producer
 	close    []func() error
 }
@@ -87,7 +95,10 @@ func (a *app) main(ctx context.Context, args []string) int {
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("enqueue"), kong.Description("Asks for the analysis of schemas."),
 		kong.Writers(a.stdout, a.stderr),
-		kong.Vars{"version": "enqueue " + buildinfo.String(), "queue": task.QueueInteractive, "queues": strings.Join(task.Queues(), ",")},
+		kong.Vars{
+			"version": "enqueue " + buildinfo.String(),
+			"queue":   task.QueueInteractive, "backfill": task.QueueBackfill, "queues": strings.Join(task.Queues(), ","),
+		},
 		kong.Exit(func(code int) { exit = code }), kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		a.note("%s", err)
@@ -138,9 +149,9 @@ func (a *app) connect(ctx context.Context) error {
 	if err := a.store.CheckTables(ctx); err != nil {
 		return err
 	}
-	client := newRedis(cfg.Redis.Options())
-	a.close = append(a.close, client.Close)
-	a.producer, err = task.NewProducer(client, task.ProducerConfig{Name: "enqueue/" + buildinfo.Version()})
+	a.redis = newRedis(cfg.Redis.Options())
+	a.close = append(a.close, a.redis.Close)
+	a.producer, err = task.NewProducer(a.redis, task.ProducerConfig{Name: "enqueue/" + buildinfo.Version()})
 	return err
 }
 

@@ -82,7 +82,7 @@ func (a *app) enqueue(ctx context.Context, items []*item, queue string) error {
 			i.problem = refusal(i)
 		default:
 			open = append(open, i)
-			payload := task.Payload{SchemaID: i.request.SchemaID, TenantID: i.request.TenantID}
+			payload := task.PayloadOf(i.request.SchemaID, i.request.TenantID)
 			requests = append(requests, task.Request{Payload: payload, Queue: queue})
 		}
 	}

@@ -69,6 +69,9 @@ func (i *item) headline() string {
 		b.WriteString("waits in the database, not in Redis")
 	case i.queued == task.AlreadyQueued || i.request.State == store.RequestAlreadyOpen:
 		b.WriteString("waits or runs already")
+		if i.request.Reason != "" {
+			b.WriteString("; " + i.request.Reason)
+		}
 	case i.known:
 		b.WriteString("is queued again")
 	default:

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/schemacast/schemacast/internal/store"
+	"github.com/schemacast/schemacast/internal/task"
 )
 
 // schemaCmd asks for the analysis of schemas that are in the database.
@@ -17,12 +19,7 @@ type schemaCmd struct {
 
 // Validate is called by the command line parser.
 func (c *schemaCmd) Validate() error {
-	for _, id := range c.IDs {
-		if id <= 0 {
-			return fmt.Errorf("%d is no id of a schema; ids are positive numbers", id)
-		}
-	}
-	return c.check()
+	return errors.Join(positive(c.IDs), c.check())
 }
 
 // Run asks for all of them; those that can not be analysed do not stop the others.
@@ -30,15 +27,13 @@ func (c *schemaCmd) Run(ctx context.Context, a *app) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
-	request := store.Request{SchemaIDs: unique(c.IDs), By: a.requester, Force: c.Force}
-	if c.Tenant != "" {
-		tenant, err := a.store.Tenant(ctx, c.Tenant)
-		if err != nil {
-			return err
-		}
-		request.TenantID = tenant.ID
+	tenantID, err := a.tenantID(ctx, c.Tenant)
+	if err != nil {
+		return err
 	}
-	answers, err := a.store.Request(ctx, request)
+	answers, err := a.store.Request(ctx, store.Request{
+		SchemaIDs: unique(c.IDs), TenantID: tenantID, By: a.requester, Force: c.Force, Queue: queueOf(c.Queue),
+	})
 	if err != nil {
 		return err
 	}
@@ -46,16 +41,43 @@ func (c *schemaCmd) Run(ctx context.Context, a *app) error {
 	for i, answer := range answers {
 		items[i] = &item{known: true, request: answer}
 		if answer.State == store.RequestUnknown {
-			items[i].problem = c.unknown(answer.SchemaID)
+			items[i].problem = unknownSchema(answer.SchemaID, c.Tenant)
 		}
 	}
 	return a.queue(ctx, items, c.Follow)
 }
 
-func (c *schemaCmd) unknown(id int64) error {
+// tenantID finds a tenant by id or name; an empty name stands for all tenants.
+func (a *app) tenantID(ctx context.Context, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	tenant, err := a.store.Tenant(ctx, name)
+	return tenant.ID, err
+}
+
+// queueOf is the name under which a run remembers a queue: the interactive one has
+// none.
+func queueOf(name string) string {
+	if name == task.QueueInteractive {
+		return ""
+	}
+	return name
+}
+
+func positive(ids []int64) error {
+	for _, id := range ids {
+		if id <= 0 {
+			return fmt.Errorf("%d is no id of a schema; ids are positive numbers", id)
+		}
+	}
+	return nil
+}
+
+func unknownSchema(id int64, tenant string) error {
 	const cure = "see the column id of the app's table schemas"
-	if c.Tenant != "" {
-		return fmt.Errorf("tenant %s has no schema with the id %d; %s", c.Tenant, id, cure)
+	if tenant != "" {
+		return fmt.Errorf("tenant %s has no schema with the id %d; %s", tenant, id, cure)
 	}
 	return fmt.Errorf("no schema has the id %d; %s", id, cure)
 }

@@ -25,6 +25,10 @@ import (
 // demoPoll is how often the demo looks whether a run has ended.
 const demoPoll = 20 * time.Millisecond
 
+// demoPatience is how long the demo says nothing about a file that is not done: a model
+// may be slow, or away.
+const demoPatience = 15 * time.Second
+
 // demo analyses the example files, one after the other, so that one can read along,
 // and so that a source meets the entity that an earlier one created.
 type demo struct {
@@ -102,10 +106,15 @@ func (d *demo) analyse(ctx context.Context, file string) (store.Standing, error)
 	}
 	ticker := time.NewTicker(demoPoll)
 	defer ticker.Stop()
-	for {
+	began := time.Now()
+	for told := began; ; {
 		standing, err := d.db.Standing(ctx, stored.SchemaID, demoTenant)
 		if err != nil || !standing.Open {
 			return standing, err
+		}
+		if time.Since(told) >= demoPatience {
+			told = time.Now()
+			say(d.out, "%s", patience(filepath.Base(file), standing, told.Sub(began)))
 		}
 		select {
 		case <-ctx.Done():
@@ -113,6 +122,18 @@ func (d *demo) analyse(ctx context.Context, file string) (store.Standing, error)
 		case <-ticker.C:
 		}
 	}
+}
+
+// patience says what a file waits for, and how it ended the last time.
+func patience(file string, s store.Standing, took time.Duration) string {
+	text := fmt.Sprintf("              %s is not done after %s, in attempt %d", file, took.Round(time.Second), s.Attempts)
+	if !s.Owned {
+		text = fmt.Sprintf("              %s waits since %s for attempt %d", file, took.Round(time.Second), s.Attempts+1)
+	}
+	if s.Failure.Text != "" {
+		text += "; the last one: " + s.Failure.Text
+	}
+	return text
 }
 
 // eventLine makes one readable line of a broadcast event.

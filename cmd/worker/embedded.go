@@ -118,7 +118,7 @@ func (c runCmd) show(ctx context.Context, p *program, cfg *config.Config, servic
 	say(p.stdout, "Schemacast runs with Redis, database and event server inside this process; its data is in %s.", c.Data)
 	say(p.stdout, "Engine: %s\n", engineHint(cfg.Analysis))
 	if c.Demo {
-		if err := c.runDemo(ctx, p, cfg, db); err != nil {
+		if err := c.runDemo(ctx, p, cfg, db); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -133,7 +133,11 @@ func engineHint(a config.Analysis) string {
 	if a.Offline {
 		return "offline, the matcher alone; set OPENAI_API_KEY to let a language model decide"
 	}
-	return fmt.Sprintf("language model %s at %s", a.Model, a.BaseURL)
+	hint := "a question is put up to 6 times while it is away, and twice while its answers are of no use; then the source fails"
+	if a.FallbackOffline {
+		hint = "the matcher alone decides where it fails"
+	}
+	return fmt.Sprintf("language model %s at %s; %s", a.Model, a.BaseURL, hint)
 }
 
 // unset is the start of a command that hides variables of this shell which would win

@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 	kongcompletion "github.com/jotaen/kong-completion"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/schemacast/schemacast/internal/buildinfo"
 	"github.com/schemacast/schemacast/internal/config"
+	"github.com/schemacast/schemacast/internal/run"
 )
 
 // The exit codes.
@@ -36,6 +39,7 @@ type cli struct {
 	Migrate    migrateCmd                `cmd:"" help:"Bring the schemacast_ tables to the version of this program."`
 	Check      checkCmd                  `cmd:"" help:"Try every part that a worker needs, and say which are fine."`
 	Config     configCmd                 `cmd:"" help:"Print the effective configuration, without secrets."`
+	Erase      eraseCmd                  `cmd:"" help:"Delete what the schemacast_ tables hold of a tenant."`
 	Completion kongcompletion.Completion `cmd:"" help:"Say how to switch on completion in bash, zsh or fish."`
 }
 
@@ -75,6 +79,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The second signal finds the default handling again, and kills.
 	context.AfterFunc(ctx, stop)
+	// What it has to say comes with the errors; a running worker logs it as well.
+	redis.SetLogger(run.RedisLog{Logger: slog.New(slog.DiscardHandler)})
 	code := execute(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

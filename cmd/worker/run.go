@@ -84,27 +84,40 @@ type worker struct {
 	publisher broadcast.Publisher
 	relay     *broadcast.Relay
 	service   *run.Service
+	keepers   *keepers
 	health    *admin.Server
+	limits    redis.UniversalClient // counts what all workers ask of the model
 	logger    *slog.Logger
 }
 
 func build(cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Logger) (*worker, error) {
-	w := &worker{db: db, logger: logger}
-	analyzer, err := newAnalyzer(cfg, db, logger)
+	w := &worker{db: db, logger: logger, limits: newLimitRedis(cfg.Redis.Options())}
+	if err := w.build(cfg, link); err != nil {
+		return nil, errors.Join(err, w.limits.Close())
+	}
+	return w, nil
+}
+
+func (w *worker) build(cfg *config.Config, link *relayLink) error {
+	db, logger := w.db, w.logger
+	analyzer, model, err := newAnalyzer(cfg, db, w.limits, logger)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if w.relay, w.publisher, err = newRelay(cfg, db, link.owner, logger); err != nil {
-		return nil, err
+		return err
 	}
 	link.relay = w.relay
 	if w.service, err = newService(cfg, db, analyzer, link.owner, logger); err != nil {
-		return nil, err
+		return err
+	}
+	if w.keepers, err = newKeepers(cfg, db, link.owner, logger); err != nil {
+		return err
 	}
 	w.health, err = admin.NewServer(cfg.Worker.HealthAddr, admin.ServerConfig{
-		Alive: w.service.Alive, Draining: w.service.Draining, Checks: readiness(db, w.service, w.relay), Logger: logger,
+		Alive: w.service.Alive, Draining: w.service.Draining, Checks: readiness(db, model, w.service, w.keepers, w.relay), Logger: logger,
 	})
-	return w, err
+	return err
 }
 
 // run starts the parts from the inside out, works until the signal ends ctx, and
@@ -138,18 +151,28 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.relay.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the relay: %w", err)
 	}
-	return w.service.Start(ctx)
+	// The others ride out a Redis that is away; a wrong address is told at once.
+	if err := w.service.Ping(ctx); err != nil {
+		return err
+	}
+	if err := w.keepers.prepare(ctx); err != nil {
+		return err
+	}
+	if err := w.service.Start(ctx); err != nil {
+		return err
+	}
+	return w.keepers.sweeper.Start(ctx)
 }
 
 // stop ends the parts in the order in which work flows, so that what one still hands
 // over is taken by the next: runs, their events, and only then the database.
 func (w *worker) stop(ctx context.Context) error {
-	err := w.service.Stop(ctx)
+	err := errors.Join(w.keepers.stop(ctx), w.service.Stop(ctx))
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	err = errors.Join(err, w.relay.Stop(ctx))
 	w.publisher.Close()
-	return errors.Join(err, w.health.Stop(ctx), w.db.Close())
+	return errors.Join(err, w.health.Stop(ctx), w.limits.Close(), w.db.Close())
 }
 
 // migrate makes the tables and says what it did.

@@ -6,10 +6,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
 	"github.com/schemacast/schemacast/internal/admin"
 	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/broadcast"
 	"github.com/schemacast/schemacast/internal/config"
+	"github.com/schemacast/schemacast/internal/limit"
 	"github.com/schemacast/schemacast/internal/llm"
 	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/store"
@@ -62,9 +66,10 @@ func broadcastConfig(cfg config.Broadcast) broadcast.Config {
 }
 
 // newModel returns the language model; it is not for the offline engine.
-func newModel(cfg *config.Config, cache llm.Cache, logger *slog.Logger) (*llm.Client, error) {
+func newModel(cfg *config.Config, cache llm.Cache, limiter llm.Limiter, logger *slog.Logger) (*llm.Client, error) {
 	return llm.New(llm.Config{
-		APIKey: cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
+		Limiter: limiter,
+		APIKey:  cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
 		Connections: cfg.Worker.Concurrency + cfg.Worker.Backfill,
 		// With its repetitions a call takes two of them at most.
 		Timeout: cfg.Analysis.Timeout / 2,
@@ -73,20 +78,46 @@ func newModel(cfg *config.Config, cache llm.Cache, logger *slog.Logger) (*llm.Cl
 	}, cache, logger)
 }
 
-func newAnalyzer(cfg *config.Config, db *store.Store, logger *slog.Logger) (*analysis.Analyzer, error) {
-	var model analysis.Model
-	if !cfg.Analysis.Offline {
-		client, err := newModel(cfg, db, logger)
-		if err != nil {
-			return nil, err
-		}
-		model = client
-	}
+// newLimiter shares the limits of the model with all workers. Without numbers it still
+// shares the pauses that the server asks for.
+func newLimiter(cfg *config.Config, client redis.UniversalClient, logger *slog.Logger) (*limit.Limiter, error) {
+	return limit.New(client, limit.Config{
+		BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model, Logger: logger,
+		RequestsPerMinute: cfg.Analysis.RequestsPerMinute, TokensPerMinute: cfg.Analysis.TokensPerMinute,
+	})
+}
+
+// newLimitRedis returns a client that asks once and gives up when it is told to: a call
+// of the model does not wait for Redis.
+func newLimitRedis(opts redis.UniversalOptions) redis.UniversalClient {
+	opts.MaxRetries, opts.DialerRetries, opts.ContextTimeoutEnabled = -1, 1, true
+	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewUniversalClient(&opts)
+}
+
+// newAnalyzer returns the analyzer and the language model behind it, which is nil for
+// the offline engine.
+func newAnalyzer(
+	cfg *config.Config, db *store.Store, client redis.UniversalClient, logger *slog.Logger,
+) (*analysis.Analyzer, *llm.Client, error) {
 	c := analysis.Config{RawSamples: cfg.Analysis.RawSamples.Has}
 	if cfg.Analysis.FallbackOffline {
 		c.Fallback = analysis.FallbackOffline
 	}
-	return analysis.New(db, model, c)
+	if cfg.Analysis.Offline {
+		analyzer, err := analysis.New(db, nil, c)
+		return analyzer, nil, err
+	}
+	limiter, err := newLimiter(cfg, client, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := newModel(cfg, db, limiter, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	analyzer, err := analysis.New(db, model, c)
+	return analyzer, model, err
 }
 
 func newService(cfg *config.Config, db *store.Store, analyzer *analysis.Analyzer, owner string, logger *slog.Logger) (*run.Service, error) {
@@ -95,7 +126,8 @@ func newService(cfg *config.Config, db *store.Store, analyzer *analysis.Analyzer
 		confirm = run.ConfirmVerified
 	}
 	handler, err := run.NewHandler(db, analyzer, run.HandlerConfig{
-		Owner: owner, Confirm: confirm, AnalysisTimeout: cfg.Analysis.Timeout, Logger: logger,
+		Owner: owner, Confirm: confirm, AnalysisTimeout: cfg.Analysis.Timeout, GiveUpAfter: cfg.Analysis.GiveUpAfter,
+		TenantSlots: cfg.Worker.TenantConcurrency, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -121,15 +153,16 @@ func newRelay(cfg *config.Config, db *store.Store, owner string, logger *slog.Lo
 	if err != nil {
 		return nil, nil, err
 	}
-	relay, err := broadcast.NewRelay(db, publisher, renderer, broadcast.RelayConfig{Owner: owner, Log: logger})
+	relay, err := broadcast.NewRelay(db, publisher, renderer, broadcast.RelayConfig{Owner: owner, Meter: db, Log: logger})
 	return relay, publisher, err
 }
 
 // readiness are the checks of /readyz.
-func readiness(db *store.Store, service *run.Service, relay *broadcast.Relay) []admin.Check {
-	return []admin.Check{
+func readiness(db *store.Store, model *llm.Client, service *run.Service, keepers *keepers, relay *broadcast.Relay) []admin.Check {
+	checks := []admin.Check{
 		admin.NewCheck("database", db.Ping),
 		admin.NewCheck("redis", service.Ping),
+		admin.NewCheck("clock", keepers.watch.Check),
 		admin.NewCheck("broadcast", func(context.Context) error {
 			if s := relay.Status(); s.Health != broadcast.HealthOK {
 				return &admin.DegradedError{Reason: s.Reason}
@@ -137,6 +170,15 @@ func readiness(db *store.Store, service *run.Service, relay *broadcast.Relay) []
 			return nil
 		}),
 	}
+	if model == nil {
+		return checks
+	}
+	return append(checks, admin.NewCheck("model", func(context.Context) error {
+		if err := model.Available(); err != nil {
+			return &admin.DegradedError{Reason: err.Error()} // the runs wait for it
+		}
+		return nil
+	}))
 }
 
 // stopTimeout is what the parts get for stopping, beside the drain.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/failpoint"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
@@ -35,7 +36,11 @@ type attempt struct {
 // cancel, the database knows. The heartbeat finds out at once. Only the time limit
 // is asynq's, less what it takes to record that it was exceeded.
 func (h *Handler) newAttempt(ctx context.Context, claim *Claim) (*attempt, context.Context) {
-	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	detached := context.WithoutCancel(ctx)
+	if isBackfill(ctx) {
+		detached = analysis.WithBackfill(detached)
+	}
+	work, cancel := context.WithCancelCause(detached)
 	a := &attempt{handler: h, claim: claim, cancel: cancel, log: h.log.With(
 		"schema_id", claim.Schema.ID, "tenant_id", claim.Schema.TenantID, "run_id", claim.RunID, "attempt", claim.Attempt)}
 	stopDrain := context.AfterFunc(h.drain.hurried, func() { cancel(ErrDraining) })
@@ -90,6 +95,7 @@ func (a *attempt) run(ctx context.Context) error {
 				target = outcome.Schema
 			}
 		default:
+			failpoint.Reach("run.committed")
 			a.log.InfoContext(ctx, "run ended", "outcome", string(outcome.State), "duration", time.Since(started))
 			return nil
 		}
@@ -135,12 +141,14 @@ func (a *attempt) analyseRecovering(ctx context.Context, r analysis.Request) (re
 			result, err = nil, &panicError{}
 		}
 	}()
+	failpoint.Reach("run.analysing")
 	return a.handler.analyzer.Analyze(ctx, r)
 }
 
 // save stores an answer that was paid for, so neither a drain nor a database that
 // blinks makes it give up.
 func (a *attempt) save(ctx context.Context, raw []byte, usage analysis.Usage) error {
+	failpoint.Reach("run.answered")
 	err := a.handler.persist(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		return a.handler.store.Checkpoint(ctx, a.claim, raw, usage)
 	})
@@ -150,6 +158,7 @@ func (a *attempt) save(ctx context.Context, raw []byte, usage analysis.Usage) er
 	if err != nil {
 		return &storeError{op: "store checkpoint", err: err}
 	}
+	failpoint.Reach("run.checkpointed")
 	return nil
 }
 
@@ -189,10 +198,14 @@ func (a *attempt) commitRecovering(ctx context.Context, d Decision) (outcome Out
 // logPanic keeps the stack, but the value only where the runtime made it: others
 // may quote data of a tenant.
 func (h *Handler) logPanic(where string, value any, attrs ...any) {
+	logPanic(h.log, where, value, attrs...)
+}
+
+func logPanic(log *slog.Logger, where string, value any, attrs ...any) {
 	text := fmt.Sprintf("%T", value)
 	var fault runtime.Error
 	if err, ok := value.(error); ok && errors.As(err, &fault) {
 		text = fault.Error()
 	}
-	h.log.Error("panic", append(attrs, "where", where, "value", text, "stack", string(debug.Stack()))...)
+	log.Error("panic", append(attrs, "where", where, "value", text, "stack", string(debug.Stack()))...)
 }

@@ -22,7 +22,10 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 			return a.handler.store.Release(ctx, a.claim)
 		}, snooze(0, v.failure.Text))
 	case classSnooze:
-		return a.giveBack(ctx, v, true)
+		if a.claim.Age < a.handler.cfg.GiveUpAfter {
+			return a.giveBack(ctx, v, true)
+		}
+		v.failure.Text = clean(fmt.Sprintf("gave up after %s: %s", a.claim.Age.Round(time.Minute), v.failure.Text))
 	case classRetry:
 		if a.claim.Attempt < a.limit(v) {
 			return a.giveBack(ctx, v, false)

@@ -37,6 +37,7 @@ type fakeRun struct {
 	cancelled  string
 	state      string // pending, running, completed, failed
 	checkpoint []byte
+	age        time.Duration
 	failure    Failure
 	history    []string // codes of failed attempts, "kept" appended where the attempt was
 	events     []string
@@ -88,7 +89,7 @@ func (s *fakeStore) Claim(ctx context.Context, r ClaimRequest) (*Claim, error) {
 	run.attempts++
 	claim := &Claim{
 		RunID: fmt.Sprintf("run-%d", r.SchemaID), Fence: run.fence, Attempt: run.attempts,
-		Schema: run.schema, Checkpoint: run.checkpoint,
+		Schema: run.schema, Checkpoint: run.checkpoint, Age: run.age,
 	}
 	if run.badFields != nil {
 		return claim, run.badFields
@@ -168,7 +169,7 @@ func (s *fakeStore) Commit(ctx context.Context, c *Claim, d Decision) (Outcome, 
 		switch outcome.State {
 		case OutcomeFieldsChanged, OutcomeEntityGone:
 			return
-		case OutcomeFailed, OutcomeSchemaGone:
+		case OutcomeFailed, OutcomeSchemaGone, OutcomeCancelled:
 			r.state = "failed"
 		default:
 			r.state = "completed"

@@ -1,7 +1,9 @@
 // Package run takes one schema through its analysis: a task from Redis, a claim in
 // the database, the analysis, the commit. It holds the asynq handler, the classes
 // of errors, the rules of retrying, and the service that runs the asynq servers and
-// drains them.
+// drains them; and what looks after them: the sweeper, which queues again what Redis
+// forgot, the queue doctor, which mends what asynq trips over, and a watch on clocks and
+// on Redis.
 //
 // It decides nothing about a schema and knows no table: the analysis is behind
 // Analyzer, the durable state behind Store.
@@ -24,6 +26,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/failpoint"
 	"github.com/schemacast/schemacast/internal/schema"
 	"github.com/schemacast/schemacast/internal/task"
 )
@@ -69,6 +72,13 @@ type HandlerConfig struct {
 	// CommitTimeout is how long a result is offered to a database that is not
 	// available. Defaults to 30 s.
 	CommitTimeout time.Duration
+	// GiveUpAfter is how long after its first claim a run may still be put off for what
+	// is nobody's fault, such as a rate limit or a quota: that uses no attempt, so that
+	// only time bounds it. Defaults to 24 h.
+	GiveUpAfter time.Duration
+	// TenantSlots is how many runs of one tenant may go on at a time, over all workers.
+	// Defaults to any number.
+	TenantSlots int
 	// Logger defaults to one that discards.
 	Logger *slog.Logger
 }
@@ -80,6 +90,9 @@ type Handler struct {
 	cfg      HandlerConfig
 	log      *slog.Logger
 	drain    *drain
+	gate     *tenantGate
+	// databaseDown says that the last claim found no database.
+	databaseDown atomic.Bool
 	// hung counts attempts whose analysis ignored the end of its context.
 	hung atomic.Int64
 	// retried is how often asynq gave the task of a context back with a failure.
@@ -103,6 +116,7 @@ func NewHandler(store Store, analyzer Analyzer, cfg HandlerConfig) (*Handler, er
 		cfg:      cfg,
 		log:      cfg.Logger,
 		drain:    newDrain(),
+		gate:     newTenantGate(),
 		retried: func(ctx context.Context) int {
 			n, _ := asynq.GetRetryCount(ctx)
 			return n
@@ -131,6 +145,9 @@ func (c HandlerConfig) withDefaults() HandlerConfig {
 	}
 	if c.CommitTimeout <= 0 {
 		c.CommitTimeout = 30 * time.Second
+	}
+	if c.GiveUpAfter <= 0 {
+		c.GiveUpAfter = 24 * time.Hour
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -170,10 +187,18 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) (err error) {
 
 // take claims a schema and makes an attempt at it.
 func (h *Handler) take(ctx context.Context, r ClaimRequest) error {
+	failpoint.Reach("run.dequeued")
+	if h.gate.shut(r.TenantID) {
+		return h.waitForTenant(ctx, r.TenantID)
+	}
 	claim, err := h.claim(ctx, r)
 	if claim == nil {
 		return h.refused(ctx, r, err)
 	}
+	h.gate.open(claim.Schema.TenantID)
+	// The end of a run makes room for the next one.
+	defer h.gate.open(claim.Schema.TenantID)
+	failpoint.Reach("run.claimed")
 	a, work := h.newAttempt(ctx, claim)
 	defer a.end()
 	if err != nil {
@@ -182,9 +207,28 @@ func (h *Handler) take(ctx context.Context, r ClaimRequest) error {
 	return a.run(work)
 }
 
+// claim waits for a database that is not available, for as long as a commit does: the
+// slot could do nothing else, and the queue would only be turned over and over.
 func (h *Handler) claim(ctx context.Context, r ClaimRequest) (*Claim, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.StoreTimeout)
-	defer cancel()
-	r.Owner = h.cfg.Owner
-	return h.store.Claim(ctx, r)
+	r.Owner, r.TenantSlots = h.cfg.Owner, h.cfg.TenantSlots
+	var claim *Claim
+	err := h.persist(ctx, func(ctx context.Context) (err error) {
+		claim, err = h.store.Claim(ctx, r)
+		h.noteDatabase(ctx, err)
+		return err
+	})
+	return claim, err
+}
+
+// noteDatabase logs that the database went away or came back.
+func (h *Handler) noteDatabase(ctx context.Context, err error) {
+	down := transient(err) || errors.Is(err, context.DeadlineExceeded)
+	if h.databaseDown.Swap(down) == down {
+		return
+	}
+	if down {
+		h.log.ErrorContext(ctx, "claims find no database; tasks wait", "error", err)
+	} else {
+		h.log.InfoContext(ctx, "claims find the database again")
+	}
 }

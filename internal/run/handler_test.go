@@ -183,13 +183,16 @@ func TestTasksWithoutClaim(t *testing.T) {
 		{"ended by the claim", taskOf1, &EndedError{Failure{Code: CodeSchemaGone}}, 0, acked, "", "pending"},
 		{"busy for long", taskOf1, &BusyError{Retry: time.Minute}, 0, "free 3s 3.6s", "another worker", "pending"},
 		{"busy for nothing", taskOf1, &BusyError{}, 0, "free 0.5s 0.6s", "another worker", "pending"},
-		{"database down", taskOf1, fmt.Errorf("%w: secret", ErrUnavailable), 3, "counted 0s 16s", "claim failed", "pending"},
+		{"database down", taskOf1, fmt.Errorf("%w: secret", ErrUnavailable), 3, "free 5s 6s", "not available; trying again", "pending"},
+		{"database refuses", taskOf1, errors.New("secret"), 3, "counted 0s 16s", "claim failed", "pending"},
+		{"ended as poison", taskOf1, &EndedError{Failure{Code: CodePoison}}, 0, acked, "", "pending"},
+		{"tenant full", taskOf1, &TenantBusyError{Slots: 4}, 999, "free 0.5s 0.5s", "as many runs going on as it may", "pending"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			store := newFakeStore(1)
 			store.edit(1, func(r *fakeRun) { r.missing = tc.missing })
-			h := newTestHandler(t, store, analyzerFunc(good), HandlerConfig{})
+			h := newTestHandler(t, store, analyzerFunc(good), HandlerConfig{CommitTimeout: time.Millisecond})
 			h.retried = func(context.Context) int { return tc.retried }
 			err := h.ProcessTask(t.Context(), tc.task)
 			got := acked
@@ -371,4 +374,96 @@ func TestEndThatCanNotBeRecordedLeavesTheRun(t *testing.T) {
 		}
 		wantEvents(t, store.run(1), "started")
 	})
+}
+
+// A snooze uses no attempt, so that only the age of a run bounds it.
+func TestSnoozesEndWithAge(t *testing.T) {
+	t.Parallel()
+	limited := &analysis.ModelError{Kind: analysis.ModelRateLimited, Status: 429, RetryAfter: 20 * time.Second}
+	quota := &analysis.ModelError{Kind: analysis.ModelQuota, Status: 429}
+	for _, tc := range []struct {
+		name  string
+		err   error
+		age   time.Duration
+		limit time.Duration
+		code  Code // empty when the run goes on
+		text  string
+	}{
+		{"young", limited, 23 * time.Hour, 0, "", ""},
+		{"old", limited, 24 * time.Hour, 0, CodeLLMRateLimited, "gave up after 24h0m0s: language model"},
+		{"old for its setting", quota, time.Hour, time.Hour, CodeLLMQuota, "gave up after 1h0m0s: language model"},
+		{"a retry has attempts instead", unavailable, 48 * time.Hour, 0, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			store := newFakeStore(1)
+			store.edit(1, func(r *fakeRun) { r.age = tc.age })
+			h := newTestHandler(t, store, fails(tc.err), HandlerConfig{GiveUpAfter: tc.limit})
+			err := h.ProcessTask(t.Context(), taskOf1)
+			if (err == nil) != (tc.code != "") {
+				t.Errorf("got %v", err)
+			}
+			run := store.run(1)
+			if run.failure.Code != tc.code || !strings.HasPrefix(run.failure.Text, tc.text) {
+				t.Errorf("failure %+v, want %s: %s", run.failure, tc.code, tc.text)
+			}
+		})
+	}
+}
+
+// Somebody cancelled between the last heartbeat and the commit: the run has ended.
+func TestCancelledAtTheCommit(t *testing.T) {
+	t.Parallel()
+	store := newFakeStore(1)
+	store.commits = []Outcome{{State: OutcomeCancelled}}
+	h := newTestHandler(t, store, analyzerFunc(good), HandlerConfig{})
+	if err := h.ProcessTask(t.Context(), taskOf1); err != nil {
+		t.Errorf("got %v, want the task acknowledged", err)
+	}
+	wantEvents(t, store.run(1), "started", "failed")
+}
+
+// A claim waits for the database in its slot, so that the queue is not turned over and
+// over, and hands the task back when that takes long or the worker stops.
+func TestClaimWaitsForTheDatabase(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		down   time.Duration
+		stop   time.Duration
+		took   time.Duration // at most
+		events []string
+	}{
+		{"short outage", 10 * time.Second, time.Hour, 14 * time.Second, []string{"started", "completed"}},
+		{"long outage", time.Hour, time.Hour, 31 * time.Second, nil},
+		{"shutdown", time.Hour, 5 * time.Second, 6 * time.Second, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				store := newFakeStore(1)
+				store.fault = func(context.Context, string) error {
+					if time.Since(began) < tc.down {
+						return fmt.Errorf("%w: refused", ErrUnavailable)
+					}
+					return nil
+				}
+				h := newTestHandler(t, store, analyzerFunc(good), HandlerConfig{})
+				timer := time.AfterFunc(tc.stop, h.drain.hurry)
+				defer timer.Stop()
+				err := h.ProcessTask(t.Context(), taskOf1)
+				if took := time.Since(began); took > tc.took {
+					t.Errorf("it took %s, want at most %s", took, tc.took)
+				}
+				wantEvents(t, store.run(1), tc.events...)
+				if tc.events == nil && later(t, err).counted {
+					t.Error("an outage is counted as a failure of the task")
+				}
+				if n := len(store.calls); n > 40 {
+					t.Errorf("%d calls of a database that is down", n)
+				}
+			})
+		})
+	}
 }

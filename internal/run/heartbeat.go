@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/schemacast/schemacast/internal/failpoint"
 )
 
 // graceBeats is for how many heartbeats a claim is kept after its work was told to
@@ -82,6 +84,7 @@ func (b *heartbeat) beat(ctx context.Context) (owned bool) {
 	}()
 	callCtx, cancel := context.WithTimeout(ctx, a.handler.cfg.StoreTimeout)
 	defer cancel()
+	failpoint.Reach("run.beating")
 	err := a.handler.store.Beat(callCtx, a.claim)
 	var cancelled *CancelledError
 	switch {

@@ -33,6 +33,12 @@ func InspectRedis(ctx context.Context, opts redis.UniversalOptions) (RedisState,
 	if err := ping(ctx, client, addr); err != nil {
 		return RedisState{}, err
 	}
+	state := inspect(ctx, client, time.Now)
+	return state, checkVersion(addr, state.Version)
+}
+
+// inspect asks a server that answers. An answer that does not come is an empty one.
+func inspect(ctx context.Context, client redis.UniversalClient, clock func() time.Time) RedisState {
 	var s RedisState
 	s.Version = infoField(client.Info(ctx, "server").Val(), "redis_version")
 	memory := client.Info(ctx, "memory").Val()
@@ -40,9 +46,9 @@ func InspectRedis(ctx context.Context, opts redis.UniversalOptions) (RedisState,
 	persistence := client.Info(ctx, "persistence").Val()
 	s.AppendOnly = infoField(persistence, "aof_enabled")
 	s.SaveFailed = infoField(persistence, "rdb_last_bgsave_status") == "err" || infoField(persistence, "aof_last_write_status") == "err"
-	sent := time.Now()
+	sent := clock()
 	if now, err := client.Time(ctx).Result(); err == nil {
-		s.ClockKnown, s.ClockAhead = true, now.Sub(sent.Add(time.Since(sent)/2))
+		s.ClockKnown, s.ClockAhead = true, now.Sub(sent.Add(clock().Sub(sent)/2))
 	}
-	return s, checkVersion(addr, s.Version)
+	return s
 }

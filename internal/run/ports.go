@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/schemacast/schemacast/internal/analysis"
@@ -55,14 +56,20 @@ type ClaimRequest struct {
 	SchemaID int64
 	TenantID string // checked against the row when not empty
 	Owner    string // of the worker process, unique among all
+	// TenantSlots is how many runs of one tenant may go on at a time, over all
+	// workers; 0 for any number. The claim is refused with *TenantBusyError.
+	TenantSlots int
 }
 
 // Claim is the ownership of one attempt of a run. It is valid as long as its fence
 // is the run's.
 type Claim struct {
-	RunID      string
-	Fence      int64
-	Attempt    int  // from 1; counts what used the budget, this one included
+	RunID   string
+	Fence   int64
+	Attempt int // from 1; counts what used the budget, this one included
+	// Age is the time since the first claim of the run: how long it has been waiting
+	// and working.
+	Age        time.Duration
 	Force      bool // whoever asked allows replacing what humans made
 	Schema     schema.Schema
 	Checkpoint []byte // saved by an earlier attempt, nil when there is none
@@ -102,6 +109,7 @@ const (
 	OutcomeEntityGone    OutcomeState = "entity_gone"    // nothing was written; the entity was deleted or changed, analyse again
 	OutcomeSchemaGone    OutcomeState = "schema_gone"    // the row was deleted; the run has ended
 	OutcomeFailed        OutcomeState = "failed"         // the fields changed too often; the run has ended
+	OutcomeCancelled     OutcomeState = "cancelled"      // somebody cancelled it before the commit; the run has ended
 )
 
 // Failure is why an attempt or run ended without a result.
@@ -134,6 +142,8 @@ const (
 	CodeTimeout        Code = "timeout"
 	CodePanic          Code = "panic"
 	CodeWorkerLost     Code = "worker_lost"
+	CodePoison         Code = "poison"        // its analysis killed several workers
+	CodeTaskArchived   Code = "task_archived" // an operator, or asynq, put its task away
 	CodeInternal       Code = "internal"
 )
 
@@ -164,6 +174,13 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string { return "another worker owns the run" }
+
+// TenantBusyError says that the tenant has as many runs going on as it may.
+type TenantBusyError struct{ Slots int }
+
+func (e *TenantBusyError) Error() string {
+	return fmt.Sprintf("the tenant has %d runs going on, as many as it may", e.Slots)
+}
 
 // EndedError says that the claim found that the run can not go on, and ended it.
 type EndedError struct{ Failure Failure }

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -20,12 +19,15 @@ const (
 
 // NewRedis returns a client that rides out short outages: asynq tries each
 // acknowledgement once and its own repetition of them is broken in v0.26, so the
-// client has to repeat (10 times, 100 ms doubling to 3 s).
+// client has to repeat (10 times, 100 ms doubling to 3 s). After answers that are refusals
+// it pauses.
 func NewRedis(opts redis.UniversalOptions) redis.UniversalClient {
 	opts.MaxRetries = 10
 	opts.MinRetryBackoff = 100 * time.Millisecond
 	opts.MaxRetryBackoff = 3 * time.Second
-	return newRedis(opts)
+	client := newRedis(opts)
+	client.AddHook(&damper{})
+	return client
 }
 
 // newRedis sets what all our clients have in common: one dial a try, since tries
@@ -58,22 +60,14 @@ func ping(ctx context.Context, client redis.UniversalClient, addr string) error 
 	return nil
 }
 
-// checkRedis looks at what would lose tasks. The user may lack the right to ask, and
-// embedded servers do not answer: that is no reason to stop.
-func checkRedis(ctx context.Context, client redis.UniversalClient, addr string, log *slog.Logger) error {
+// checkRedis looks at what would lose tasks at once; what may lose them later is for
+// Watch. The user may lack the right to ask, and embedded servers do not answer: that is
+// no reason to stop.
+func checkRedis(ctx context.Context, client redis.UniversalClient, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	// An answer that did not come is an empty one.
-	server := client.Info(ctx, "server").Val()
-	if err := checkVersion(addr, infoField(server, "redis_version")); err != nil {
-		return err
-	}
-	memory := client.Info(ctx, "memory").Val()
-	policy, limit := infoField(memory, "maxmemory_policy"), infoField(memory, "maxmemory")
-	if policy != "" && policy != "noeviction" && limit != "0" {
-		log.WarnContext(ctx, "redis may evict tasks; set maxmemory-policy noeviction", "redis", addr, "policy", policy)
-	}
-	return nil
+	return checkVersion(addr, infoField(client.Info(ctx, "server").Val(), "redis_version"))
 }
 
 // checkVersion refuses servers on which every archiving of asynq fails half way and

@@ -31,6 +31,7 @@ func (h *Handler) refused(ctx context.Context, r ClaimRequest, err error) error 
 	var busy *BusyError
 	var ended *EndedError
 	var tenant *TenantError
+	var full *TenantBusyError
 	switch {
 	case err == nil:
 		return again(backoff(0), "the store gave no claim and no reason")
@@ -42,6 +43,15 @@ func (h *Handler) refused(ctx context.Context, r ClaimRequest, err error) error 
 		return nil
 	case errors.As(err, &busy):
 		return snooze(jitter(min(max(busy.Retry, busyLeast), busyMost)), "another worker owns the run")
+	case errors.As(err, &full):
+		if r.TenantID != "" {
+			h.gate.refused(r.TenantID)
+		}
+		return h.waitForTenant(ctx, r.TenantID)
+	case errors.Is(err, ErrUnavailable):
+		// The handler has waited already. It is not counted: an outage may last for longer
+		// than asynq's budget.
+		return snooze(jitter(databaseDelay), ErrUnavailable.Error()+"; trying again")
 	case errors.Is(err, ErrUnknownSchema):
 		if h.retried(ctx) < unknownSchemaTries {
 			return again(unknownSchemaDelay, fmt.Sprintf("schema %d does not exist yet", r.SchemaID))
@@ -52,8 +62,8 @@ func (h *Handler) refused(ctx context.Context, r ClaimRequest, err error) error 
 		return h.archive(log, fmt.Sprintf(
 			"schema %d belongs to another tenant than the task says; correct tenant_id in the producer, or leave it out", r.SchemaID))
 	default:
-		// asynq counts these, so that the delay grows while a database is down. It can
-		// count to 1000, which no outage reaches at ten minutes each.
+		// asynq counts these, so that the delay grows. It can count to 1000, which takes
+		// days at up to ten minutes each.
 		log.ErrorContext(ctx, "claim failed", "error", err)
 		return again(backoff(h.retried(ctx)), "the claim failed, the worker's log says why; trying again")
 	}
@@ -86,8 +96,12 @@ func (h *Handler) waitForDeploy(ctx context.Context, reason string) error {
 	return h.archive(h.log, reason+"; no newer worker took it within an hour, deploy one or correct the producer")
 }
 
+// rejection begins the text of every task that the handler archives. The sweeper reads it
+// back: it is the task that was wrong, and not a decision about its schema.
+const rejection = "rejected: "
+
 func (h *Handler) archive(log *slog.Logger, reason string) error {
-	err := &archiveError{text: clean(reason)}
+	err := &archiveError{text: clean(rejection + reason)}
 	log.Warn("task archived", "reason", err.text)
 	return err
 }

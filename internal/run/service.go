@@ -132,17 +132,17 @@ func (s *Service) start(ctx context.Context) error {
 	if err := ping(ctx, s.probe, s.addr()); err != nil {
 		return err
 	}
-	if err := checkRedis(ctx, s.probe, s.addr(), s.log); err != nil {
+	if err := checkRedis(ctx, s.probe, s.addr()); err != nil {
 		return err
 	}
 	// asynq's client adds a queue once a process, so a flush hides it from Asynqmon.
 	if err := s.probe.SAdd(ctx, "asynq:queues", task.QueueInteractive, task.QueueBackfill).Err(); err != nil {
 		return &task.RedisError{Address: s.addr(), Err: err}
 	}
-	base := context.WithoutCancel(ctx)
-	servers := []*asynq.Server{newServer(base, s.client, task.QueueInteractive, s.cfg.Slots, s.health, s.cfg)}
+	base, client := context.WithoutCancel(ctx), listening{UniversalClient: s.client, ear: s.probe}
+	servers := []*asynq.Server{newServer(base, client, task.QueueInteractive, s.cfg.Slots, s.health, s.cfg)}
 	if s.cfg.BackfillSlots > 0 {
-		servers = append(servers, newServer(base, s.client, task.QueueBackfill, s.cfg.BackfillSlots, nil, s.cfg))
+		servers = append(servers, newServer(base, client, task.QueueBackfill, s.cfg.BackfillSlots, nil, s.cfg))
 	}
 	for _, server := range servers {
 		if err := server.Start(s.handler); err != nil {

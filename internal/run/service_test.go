@@ -96,6 +96,10 @@ func TestBackfillHoldsNoInteractiveSlot(t *testing.T) {
 			store := newFakeStore(1, 2, 3, 9)
 			release := make(chan struct{})
 			analyse := func(ctx context.Context, r analysis.Request) (*analysis.Result, error) {
+				// What nobody waits for leaves room in the limits of the model.
+				if backfill := r.Schema.ID != 9; analysis.IsBackfill(ctx) != backfill {
+					t.Errorf("schema %d: backfill is %t for the model, want %t", r.Schema.ID, !backfill, backfill)
+				}
 				if r.Schema.ID != 9 {
 					<-release
 				}
@@ -243,7 +247,7 @@ func TestUnknownSchemaIsArchivedWithASentence(t *testing.T) {
 				return taskInfo(t, opts, task.QueueInteractive, 404).State == asynq.TaskStateArchived
 			})
 			info := taskInfo(t, opts, task.QueueInteractive, 404)
-			if want := "schema 404 does not exist; enqueue"; !strings.HasPrefix(info.LastErr, want) || info.Retried != unknownSchemaTries {
+			if want := "rejected: schema 404 does not exist; enqueue"; !strings.HasPrefix(info.LastErr, want) || info.Retried != unknownSchemaTries {
 				t.Errorf("archived after %d retries with %q, want %d and %q", info.Retried, info.LastErr, unknownSchemaTries, want)
 			}
 		})

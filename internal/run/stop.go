@@ -105,7 +105,14 @@ func (s *Service) waitIdle(ctx context.Context, limit time.Duration) {
 // time goes on for as long as the process does.
 func within(limit time.Duration, what string, f func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- f() }()
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("%s: asynq panicked", what)
+			}
+		}()
+		done <- f()
+	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

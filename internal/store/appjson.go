@@ -96,7 +96,7 @@ func (t *tx) encodeRecommendation(r analysis.Recommendation, runID string, entit
 	for i, m := range r.Mappings {
 		out.FieldMappings[i] = mappingJSON{
 			SourceField: sourcePath(m), TargetField: m.Target, Transformation: string(m.Op), JSONataFormula: unlessZero(m.Formula),
-			Confidence: m.Confidence, Explanation: m.Why, SourceFields: severalSources(m), Engine: string(m.Engine), Review: m.Review,
+			Confidence: m.Confidence, Explanation: m.Why, SourceFields: listedSources(m), Engine: string(m.Engine), Review: m.Review,
 		}
 	}
 	for i, u := range r.Unmapped {
@@ -209,7 +209,7 @@ func newMappingRow(m schema.Mapping, entityID int64, types sideTypes) (mappingRo
 	path := sourcePath(m)
 	var definition definitionJSON
 	definition.SchemaMapping.Fields[0] = definitionFieldJSON{
-		SourcePath: path, FieldName: m.Target, SourceFields: severalSources(m),
+		SourcePath: path, FieldName: m.Target, SourceFields: listedSources(m),
 		SourceType: typeOf(types.source, path), FieldType: typeOf(types.target, m.Target),
 	}
 	encoded, err := encodeJSON(definition)
@@ -231,8 +231,10 @@ func newMappingRow(m schema.Mapping, entityID int64, types sideTypes) (mappingRo
 // commas between them.
 func sourcePath(m schema.Mapping) string { return strings.Join(m.Sources, ",") }
 
-func severalSources(m schema.Mapping) []string {
-	if len(m.Sources) < 2 {
+// listedSources names the sources once more, where the app would take the commas of
+// sourcePath for the wrong ones: it splits there unless there is a list.
+func listedSources(m schema.Mapping) []string {
+	if len(m.Sources) < 2 && !strings.Contains(sourcePath(m), ",") {
 		return nil
 	}
 	return m.Sources

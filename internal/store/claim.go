@@ -22,10 +22,15 @@ const abandonedAfter = 6 * time.Minute
 func (s *Store) Claim(ctx context.Context, r run.ClaimRequest) (*run.Claim, error) {
 	var claim *run.Claim
 	var refused error
+	call := claimCall{ClaimRequest: r, id: ulid.Make().String()}
+	lost := s.unanswered.take(r)
 	err := s.transact(ctx, func(t *tx) error {
 		claim, refused = nil, nil
+		if err := t.freeUnanswered(r, lost); err != nil {
+			return err
+		}
 		var err error
-		claim, err = t.claim(r)
+		claim, err = t.claim(call)
 		// These two go with a change that has to be committed.
 		var ended *run.EndedError
 		var fields *schema.FieldsError
@@ -35,12 +40,27 @@ func (s *Store) Claim(ctx context.Context, r run.ClaimRequest) (*run.Claim, erro
 		return err
 	})
 	if err != nil {
+		if claim != nil {
+			lost = call.id // all was written, so it may be committed
+		}
+		s.unanswered.keep(r, lost)
 		return nil, fmt.Errorf("claim schema %d: %w", r.SchemaID, err)
 	}
 	return claim, refused
 }
 
-func (t *tx) claim(r run.ClaimRequest) (*run.Claim, error) {
+// claimCall is one call of Claim.
+type claimCall struct {
+	run.ClaimRequest
+	id string
+}
+
+func (t *tx) claim(r claimCall) (*run.Claim, error) {
+	if r.TenantSlots > 0 {
+		if err := t.takeTenantSlot(r.ClaimRequest); err != nil {
+			return nil, err
+		}
+	}
 	row, err := t.takeOpenRun(r)
 	if err != nil {
 		return nil, err
@@ -71,13 +91,13 @@ func (t *tx) claim(r run.ClaimRequest) (*run.Claim, error) {
 // takeOpenRun takes the open run of the schema when nobody holds it, or its owner
 // is gone. It returns nil when there is no open run. Ownership comes only from the
 // number of rows that this UPDATE changed.
-func (t *tx) takeOpenRun(r run.ClaimRequest) (*runRow, error) {
+func (t *tx) takeOpenRun(r claimCall) (*runRow, error) {
 	now := t.store.dialect.now
 	stale := t.store.cfg.StaleAfter.Milliseconds()
 	var row runRow
-	n, err := t.query(&row, "UPDATE schemacast_runs SET fence = fence + 1, state = 'running', owner = ?, attempts = attempts + 1, heartbeat_ms = "+now+
+	n, err := t.query(&row, "UPDATE schemacast_runs SET fence = fence + 1, state = 'running', owner = ?, claim_id = ?, attempts = attempts + 1, heartbeat_ms = "+now+
 		" WHERE active_schema_id = ? AND (state = 'requested' OR heartbeat_ms < "+now+" - ?) RETURNING "+runColumns,
-		r.Owner, r.SchemaID, stale)
+		r.Owner, r.id, r.SchemaID, stale)
 	if err != nil {
 		return nil, fmt.Errorf("take the open run: %w", err)
 	}
@@ -101,13 +121,19 @@ func (t *tx) busy(schemaID int64) error {
 	return &run.BusyError{Retry: max(time.Duration(ms)*time.Millisecond, 0)}
 }
 
-// endLostAttempts closes the attempt of an owner that went away without a word.
+// endLostAttempts closes the attempt of an owner that went away without a word, and
+// counts the processes that did so with this run. Whoever claims it now has lost it
+// before because the database was away, and lives.
 func (t *tx) endLostAttempts(r *runRow) error {
 	if r.Fence == 1 {
 		return nil
 	}
-	_, err := t.exec("UPDATE schemacast_attempts SET ended_ms = "+t.store.dialect.now+", outcome = ?, error_code = ? "+
+	n, err := t.exec("UPDATE schemacast_attempts SET ended_ms = "+t.store.dialect.now+", outcome = ?, error_code = ? "+
 		"WHERE run_id = ? AND fence < ? AND ended_ms IS NULL", attemptLost, string(run.CodeWorkerLost), r.ID, r.Fence)
+	if err == nil && n > 0 {
+		_, err = t.query(&r.Killed, "SELECT count(DISTINCT owner) FROM schemacast_attempts WHERE run_id = ? AND outcome = ? AND owner <> ?",
+			r.ID, attemptLost, r.Owner)
+	}
 	if err != nil {
 		return fmt.Errorf("record lost attempts of run %s: %w", r.ID, err)
 	}
@@ -116,7 +142,7 @@ func (t *tx) endLostAttempts(r *runRow) error {
 
 // startRun makes the run of a row that the app inserted and nobody asked for
 // otherwise.
-func (t *tx) startRun(r run.ClaimRequest) (*runRow, error) {
+func (t *tx) startRun(r claimCall) (*runRow, error) {
 	record, err := t.selectSchema(r.SchemaID, false)
 	switch {
 	case errors.Is(err, errNoRow):
@@ -131,9 +157,9 @@ func (t *tx) startRun(r run.ClaimRequest) (*runRow, error) {
 	}
 	now := t.store.dialect.now
 	var row runRow
-	n, err := t.query(&row, "INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, owner, fence, attempts, heartbeat_ms, requested_ms) "+
-		"VALUES (?, ?, ?, ?, 'running', ?, 1, 1, "+now+", "+now+") ON CONFLICT (active_schema_id) DO NOTHING RETURNING "+runColumns,
-		ulid.Make().String(), record.ID, record.ID, record.TenantID, r.Owner)
+	n, err := t.query(&row, "INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, owner, claim_id, fence, attempts, heartbeat_ms, requested_ms) "+
+		"VALUES (?, ?, ?, ?, 'running', ?, ?, 1, 1, "+now+", "+now+") ON CONFLICT (active_schema_id) DO NOTHING RETURNING "+runColumns,
+		ulid.Make().String(), record.ID, record.ID, record.TenantID, r.Owner, r.id)
 	if err != nil {
 		return nil, fmt.Errorf("insert the run: %w", err)
 	}
@@ -167,11 +193,15 @@ func (t *tx) cannotGoOn(r *runRow, record *schemaRow) (failure *run.Failure, wri
 	case record == nil:
 		return ended(run.CodeSchemaGone, "the schema was deleted before its analysis was finished"), false
 	case r.CancelledBy != "":
-		return ended(run.CodeCancelled, "cancelled by "+r.CancelledBy), true
+		f := r.cancellation()
+		return &f, true
 	case schema.Kind(record.Type) == schema.KindStruct:
 		return ended(run.CodeSuperseded, "the row is a canonical entity, which is not analysed"), false
 	case !record.underAnalysis():
 		return ended(run.CodeSuperseded, "somebody else set the analysis to "+record.AIAnalysisStatus+" meanwhile"), false
+	case r.Killed >= t.store.cfg.MaxLost:
+		return ended(run.CodePoison, fmt.Sprintf("its analysis ended the worker %d times; the logs of those workers say how; ask again when that is mended",
+			r.Killed)), true
 	case r.Attempts > t.store.cfg.MaxAttempts:
 		return ended(run.CodeWorkerLost, fmt.Sprintf("given up after %d attempts whose workers died; ask again to retry", t.store.cfg.MaxAttempts)), true
 	}
@@ -213,9 +243,12 @@ func (t *tx) own(r *runRow, record *schemaRow) (*run.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	var kept struct{ Checkpoint []byte }
+	var kept struct {
+		Checkpoint []byte
+		AgeMs      int64
+	}
 	n, err := t.query(&kept, "UPDATE schemacast_runs SET claimed_state = CASE WHEN claimed_state = '' THEN ? ELSE claimed_state END, "+
-		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint", human, r.ID)
+		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint, "+now+" - started_ms AS age_ms", human, r.ID)
 	if err != nil || n != 1 {
 		return nil, fmt.Errorf("record the claim of run %s: %w", r.ID, errors.Join(err, unlessOne(n)))
 	}
@@ -228,7 +261,10 @@ func (t *tx) own(r *runRow, record *schemaRow) (*run.Claim, error) {
 	}
 	parsed, fieldsErr := record.schema()
 	parsed.AnalysisStatus = schema.AnalysisProcessing
-	claim := &run.Claim{RunID: r.ID, Fence: r.Fence, Attempt: r.Attempts, Force: r.Force, Schema: parsed, Checkpoint: kept.Checkpoint}
+	claim := &run.Claim{
+		RunID: r.ID, Fence: r.Fence, Attempt: r.Attempts, Age: time.Duration(max(kept.AgeMs, 0)) * time.Millisecond,
+		Force: r.Force, Schema: parsed, Checkpoint: kept.Checkpoint,
+	}
 	if r.StartedMs == nil {
 		if err := t.emitStarted(r, parsed); err != nil {
 			return nil, err

@@ -221,29 +221,6 @@ func TestRetryUsesAnAttemptAndReleaseDoesNot(t *testing.T) {
 	})
 }
 
-func TestCancel(t *testing.T) {
-	conformance(t, func(t *testing.T, g *ground) {
-		running, waiting := g.insertCustomer(), g.insertCustomer()
-		c := g.claim(running, "a")
-		_, err := g.Request(t.Context(), Request{SchemaIDs: []int64{waiting}, By: "me"})
-		g.must(err)
-		for _, id := range []int64{running, waiting} {
-			if found, err := g.Cancel(t.Context(), id, "ops"); err != nil || !found {
-				t.Fatalf("cancel: %v %v", found, err)
-			}
-		}
-		var cancelled *run.CancelledError
-		if err := g.Beat(t.Context(), c); !errors.As(err, &cancelled) || cancelled.By != "ops" {
-			t.Errorf("beat: %v, want a *CancelledError", err)
-		}
-		g.wantRow(waiting, "pending failed - cancelled by ops")
-		g.wantEvents(waiting, "1:failed ")
-		if found, err := g.Cancel(t.Context(), waiting, "ops"); err != nil || found {
-			t.Errorf("cancel of an ended run: %v %v, want false", found, err)
-		}
-	})
-}
-
 func TestRowsThatCanNotBeAnalysed(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		id := g.insert(g.tenant, "h1", `{"not":"a list"}`)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/schemacast/schemacast/internal/analysis"
+	"github.com/schemacast/schemacast/internal/failpoint"
 	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/schema"
 )
@@ -16,6 +17,7 @@ func (s *Store) Commit(ctx context.Context, c *run.Claim, d run.Decision) (run.O
 	err := s.transact(ctx, func(t *tx) error {
 		var err error
 		outcome, err = t.commit(c, d)
+		failpoint.Reach("store.before-commit")
 		return err
 	})
 	if errors.Is(err, run.ErrClaimLost) {
@@ -43,12 +45,16 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 	if err != nil {
 		return run.Outcome{}, err
 	}
-	if r.State == stateCompleted {
+	switch {
+	case r.State == stateCompleted:
 		// The reply to an earlier commit of this claim was lost on its way.
 		return run.Outcome{State: run.OutcomeState(r.Outcome)}, nil
-	}
-	if r.State != stateRunning {
+	case r.wasCancelled():
+		return run.Outcome{State: run.OutcomeCancelled}, nil
+	case r.State != stateRunning:
 		return run.Outcome{}, run.ErrClaimLost
+	case r.CancelledBy != "":
+		return run.Outcome{State: run.OutcomeCancelled}, t.fail(r, r.cancellation())
 	}
 	x := &commitment{tx: t, run: r, recommendation: d.Result.Recommendation, confirm: d.Confirm}
 	if x.recommendation.Action == analysis.ActionCreateNew {
@@ -85,7 +91,7 @@ func (t *tx) startAgain(r *runRow, record *schemaRow) (run.Outcome, error) {
 		}
 		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, f)
 	}
-	err := t.execOne("start run "+r.ID+" again", "UPDATE schemacast_runs SET restarts = restarts + 1, checkpoint = NULL, heartbeat_ms = "+
+	err := t.execOne("start run "+r.ID+" again", "UPDATE schemacast_runs SET restarts = restarts + 1, checkpoint = NULL, checkpoint_sum = '', heartbeat_ms = "+
 		t.store.dialect.now+" WHERE id = ?", r.ID)
 	if err != nil {
 		return run.Outcome{}, err
@@ -144,7 +150,7 @@ func (x *commitment) complete() (run.Outcome, error) {
 // entityGone takes the checkpoint away, which names an entity that does not exist
 // any more, and leaves the run to its owner.
 func (x *commitment) entityGone() (run.Outcome, error) {
-	err := x.execOne("forget the answer of run "+x.run.ID, "UPDATE schemacast_runs SET checkpoint = NULL WHERE id = ?", x.run.ID)
+	err := x.execOne("forget the answer of run "+x.run.ID, "UPDATE schemacast_runs SET checkpoint = NULL, checkpoint_sum = '' WHERE id = ?", x.run.ID)
 	return run.Outcome{State: run.OutcomeEntityGone}, err
 }
 

@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"database/sql"
+	"fmt"
+)
 
 // The databases, by Laravel's names for them.
 const (
@@ -11,6 +14,9 @@ const (
 // dialect holds the few words in which the databases differ.
 type dialect struct {
 	name string
+	// isolation is what transactions are written for: whoever waited for a lock then
+	// sees what its holder committed. A database may have another default.
+	isolation sql.IsolationLevel
 	// now is the database's clock in epoch milliseconds.
 	now string
 	// appNow is the same clock as the app's timestamps hold it: UTC, whole seconds.
@@ -20,6 +26,9 @@ type dialect struct {
 	forUpdate string
 	// skipLocked leaves out rows that somebody else holds.
 	skipLocked string
+	// lockTenant lets one transaction at a time claim for a tenant, its parameter,
+	// until the end of the transaction. It is empty where all of them take turns.
+	lockTenant string
 	// textFormat turns a column into text exactly as it is stored.
 	textFormat string
 	// timeFormat turns one of the app's timestamps into "2006-01-02 15:04:05".
@@ -33,10 +42,12 @@ func dialectOf(name string) (dialect, error) {
 	case Postgres:
 		return dialect{
 			name:       Postgres,
+			isolation:  sql.LevelReadCommitted,
 			now:        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 			appNow:     "date_trunc('second', timezone('UTC', clock_timestamp()))",
 			forUpdate:  " FOR UPDATE",
 			skipLocked: " FOR UPDATE SKIP LOCKED",
+			lockTenant: "SELECT pg_advisory_xact_lock(hashtextextended('schemacast tenant slots ' || ?, 0))",
 			textFormat: "%s::text",
 			timeFormat: "to_char(%s, 'YYYY-MM-DD HH24:MI:SS')",
 			ageFormat:  "extract(epoch FROM timezone('UTC', clock_timestamp()) - %s)::bigint",

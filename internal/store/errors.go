@@ -25,6 +25,7 @@ const (
 	pgDeadlock          = "40P01"
 	pgLockNotAvailable  = "55P03"
 	pgReadOnly          = "25006"
+	pgIdleTransaction   = "25P03" // this process was stopped in the middle of a transaction
 	pgPrivilege         = "42501"
 	pgClassConnection   = "08"
 	pgClassResources    = "53"
@@ -52,7 +53,8 @@ func unreachable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		class := pg.Code[:min(2, len(pg.Code))]
-		return class == pgClassConnection || class == pgClassResources || class == pgClassIntervention || pg.Code == pgReadOnly
+		return class == pgClassConnection || class == pgClassResources || class == pgClassIntervention ||
+			pg.Code == pgReadOnly || pg.Code == pgIdleTransaction
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
@@ -100,6 +102,9 @@ func withoutSecrets(err error) error {
 // puts in front.
 func connectCause(err error) string {
 	text := err.Error()
+	if reason, _ := handshake(err); reason != "" {
+		return reason
+	}
 	var op *net.OpError
 	if errors.As(err, &op) {
 		return op.Err.Error()

@@ -33,6 +33,7 @@ func TestErrorsThatMeanUnavailable(t *testing.T) {
 		{"server starts", answer("57P03"), true},
 		{"too many connections", answer("53300"), true},
 		{"standby that is not promoted yet", answer("25006"), true},
+		{"stopped in the middle of a transaction", answer("25P03"), true},
 		{"deadlock", answer(pgDeadlock), true},
 		{"constraint", answer("23514"), false},
 		{"no such column", answer("42703"), false},

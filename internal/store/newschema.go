@@ -18,6 +18,7 @@ type NewSchema struct {
 	By       string          // who asks for the analysis
 	Again    bool            // analyse a shape again that was analysed already
 	Force    bool            // as Again, and let the result replace what humans decided
+	Queue    string          // as in Request
 }
 
 // Stored is where a NewSchema ended up.
@@ -63,7 +64,7 @@ func (t *tx) add(n NewSchema) (Stored, error) {
 	} else if stored.SchemaID, err = t.insertSchema(n, plain, salted); err != nil {
 		return Stored{}, err
 	}
-	answers, err := t.request(Request{TenantID: n.TenantID, By: n.By, Force: n.Force}, []int64{stored.SchemaID})
+	answers, err := t.request(Request{TenantID: n.TenantID, By: n.By, Force: n.Force, Queue: n.Queue}, []int64{stored.SchemaID})
 	if err != nil {
 		return Stored{}, err
 	}

@@ -14,6 +14,10 @@ import (
 // long outage must not fill the memory of the relay.
 const maxTaken = 64
 
+// maxTakenBytes of events are taken at once, of all streams together. The completed event
+// of a wide schema has a megabyte.
+const maxTakenBytes = 4 << 20
+
 // Take implements broadcast.Outbox. What is due is found by comparing counters of
 // streams, never by an id that grows: ids become visible in another order than the
 // one in which they were given.
@@ -30,19 +34,34 @@ func (s *Store) Take(ctx context.Context, owner string, ttl time.Duration, limit
 			return err
 		}
 		var rows []eventRow
-		_, err = t.query(&rows, "SELECT e.id, e.schema_id, e.seq, e.tenant_id, e.run_id, e.requested_by, e.kind, e.payload, e.occurred_ms "+
+		_, err = t.query(&rows, "SELECT * FROM (SELECT e.id, e.schema_id, e.seq, e.tenant_id, e.run_id, e.requested_by, e.kind, e.payload, e.occurred_ms, "+
+			"SUM(length(e.payload)) OVER (ORDER BY e.schema_id, e.seq) - length(e.payload) AS before "+
 			"FROM schemacast_events e JOIN schemacast_streams s ON s.schema_id = e.schema_id "+
-			"WHERE s.schema_id IN ? AND e.seq > s.sent_seq AND e.seq <= s.sent_seq + ? ORDER BY e.schema_id, e.seq", ids, maxTaken)
-		if err != nil {
-			return err
-		}
-		events, err = domainEvents(rows)
+			"WHERE s.schema_id IN ? AND e.seq > s.sent_seq AND e.seq <= s.sent_seq + ?) x WHERE before < ? ORDER BY schema_id, seq",
+			ids, maxTaken, maxTakenBytes)
+		events = domainEvents(rows)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("take events from the outbox: %w", err)
 	}
 	return events, nil
+}
+
+// Unsent implements broadcast.Meter.
+func (s *Store) Unsent(ctx context.Context) (broadcast.Unsent, error) {
+	var row struct{ Events, Streams, OldestMs, NowMs int64 }
+	err := s.db.WithContext(ctx).Raw("SELECT COALESCE(SUM(last_seq - sent_seq), 0) AS events, COUNT(*) AS streams, COALESCE((" +
+		"SELECT MIN(e.occurred_ms) FROM schemacast_streams s JOIN schemacast_events e ON e.schema_id = s.schema_id AND e.seq = s.sent_seq + 1 " +
+		"WHERE s.sent_seq < s.last_seq), 0) AS oldest_ms, " + s.dialect.now + " AS now_ms FROM schemacast_streams WHERE sent_seq < last_seq").Scan(&row).Error
+	if err != nil {
+		return broadcast.Unsent{}, fmt.Errorf("count the unsent events: %w", translate(err))
+	}
+	unsent := broadcast.Unsent{Events: row.Events, Streams: row.Streams, AsOf: time.UnixMilli(row.NowMs).UTC()}
+	if row.OldestMs > 0 {
+		unsent.Oldest = time.UnixMilli(row.OldestMs).UTC()
+	}
+	return unsent, nil
 }
 
 // Settle implements broadcast.Outbox.
@@ -113,18 +132,21 @@ type eventRow struct {
 	OccurredMs  int64
 }
 
-func domainEvents(rows []eventRow) ([]schema.Event, error) {
+// domainEvents decodes events. One whose payload is damaged comes without its parts, so
+// that the relay gives it up: it must not hold up all others.
+func domainEvents(rows []eventRow) []schema.Event {
 	events := make([]schema.Event, len(rows))
 	for i, r := range rows {
 		events[i] = schema.Event{
 			ID: r.ID, SchemaID: r.SchemaID, TenantID: r.TenantID, RunID: r.RunID, RequestedBy: r.RequestedBy,
 			Seq: r.Seq, Kind: schema.EventKind(r.Kind), OccurredAt: time.UnixMilli(r.OccurredMs).UTC(),
 		}
-		if err := decodeEvent(r.Payload, &events[i]); err != nil {
-			return nil, fmt.Errorf("event %s is damaged: %w", r.ID, err)
+		whole := events[i]
+		if err := decodeEvent(r.Payload, &whole); err == nil {
+			events[i] = whole
 		}
 	}
-	return events, nil
+	return events
 }
 
 func valueList(pairs map[int64]int64) (string, []any) {

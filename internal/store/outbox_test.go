@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +160,59 @@ func TestLongStreamIsTakenInParts(t *testing.T) {
 				sent = append(sent, broadcast.Delivery{SchemaID: id, Seq: e.Seq})
 			}
 			g.must(g.Settle(t.Context(), "r", sent))
+		}
+	})
+}
+
+func TestADamagedEventHoldsUpNothing(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		damaged, whole := g.insert(g.tenant, "h1", customer), g.insert(g.tenant, "h2", customer)
+		g.claim(damaged, "a")
+		g.claim(whole, "a")
+		g.sql("UPDATE schemacast_events SET payload = 'not json' WHERE schema_id = ?", damaged)
+		events, err := g.Take(t.Context(), "r", time.Minute, 10)
+		g.must(err)
+		if len(events) != 2 || events[0].SchemaID != damaged || events[0].Started != nil || events[1].Started == nil {
+			t.Errorf("events %+v, want the damaged one without its parts, and the other", events)
+		}
+	})
+}
+
+func TestTakeIsBoundedInBytes(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		for i := range 3 {
+			g.claim(g.insert(g.tenant, fmt.Sprint("h", i), customer), "a")
+		}
+		large := `{"failed":{"error":"` + strings.Repeat("x", maxTakenBytes) + `"}}`
+		g.sql("UPDATE schemacast_events SET payload = ?", large)
+		seen := map[int64]bool{}
+		for range 3 {
+			events, err := g.Take(t.Context(), "r", time.Minute, 10)
+			g.must(err)
+			if len(events) != 1 || seen[events[0].SchemaID] {
+				t.Fatalf("%d events, want one that was not taken before", len(events))
+			}
+			seen[events[0].SchemaID] = true
+			g.must(g.Settle(t.Context(), "r", []broadcast.Delivery{{SchemaID: events[0].SchemaID, Seq: events[0].Seq}}))
+		}
+	})
+}
+
+func TestUnsentIsCounted(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		none, err := g.Unsent(t.Context())
+		g.must(err)
+		if none.Events != 0 || none.Streams != 0 || !none.Oldest.IsZero() || none.AsOf.IsZero() {
+			t.Errorf("unsent %+v, want nothing by the database's clock", none)
+		}
+		for i := range 2 {
+			g.claim(g.insert(g.tenant, fmt.Sprint("h", i), customer), "a")
+		}
+		g.sql("UPDATE schemacast_events SET occurred_ms = occurred_ms - 60000 WHERE schema_id = (SELECT min(schema_id) FROM schemacast_events)")
+		some, err := g.Unsent(t.Context())
+		g.must(err)
+		if some.Events != 2 || some.Streams != 2 || some.Age() < time.Minute {
+			t.Errorf("unsent %+v, want two events, the older of a minute ago", some)
 		}
 	})
 }

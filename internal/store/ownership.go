@@ -40,9 +40,10 @@ func (s *Store) Release(ctx context.Context, c *run.Claim) error {
 	return s.giveBack(ctx, c, attemptReleased, run.Failure{}, true)
 }
 
-// giveBack ends the attempt and leaves the run open, owned by nobody. Giving the same
-// claim back again is a success that changes nothing: after a lost reply its owner
-// must not take the run for another's, and acknowledge the task that it still needs.
+// giveBack ends the attempt and leaves the run open, owned by nobody; one that somebody
+// cancelled ends instead. Giving the same claim back again is a success that changes
+// nothing: after a lost reply its owner must not take the run for another's, and
+// acknowledge the task that it still needs.
 func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f run.Failure, keepAttempt bool) error {
 	used := 0
 	if keepAttempt {
@@ -53,11 +54,13 @@ func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f ru
 		if err != nil {
 			return err
 		}
-		if row.State == stateRequested {
+		switch {
+		case row.State == stateRequested, row.wasCancelled():
 			return nil
-		}
-		if row.State != stateRunning {
+		case row.State != stateRunning:
 			return run.ErrClaimLost
+		case row.CancelledBy != "":
+			return t.fail(row, row.cancellation())
 		}
 		err = t.execOne("give run "+c.RunID+" back", "UPDATE schemacast_runs SET state = 'requested', owner = '', heartbeat_ms = 0, attempts = attempts - ?, "+
 			"error_code = ?, error_text = ? WHERE id = ?", used, string(f.Code), f.Text, c.RunID)
@@ -70,31 +73,4 @@ func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f ru
 		return fmt.Errorf("give run %s back: %w", c.RunID, err)
 	}
 	return err
-}
-
-// Cancel asks for the end of a schema's open run. A run that nobody owns ends at
-// once; the owner of a running one sees the wish at its next heartbeat. False when
-// there is no open run.
-func (s *Store) Cancel(ctx context.Context, schemaID int64, by string) (bool, error) {
-	found := false
-	err := s.transact(ctx, func(t *tx) error {
-		var row runRow
-		n, err := t.query(&row, "UPDATE schemacast_runs SET cancelled_by = ? WHERE active_schema_id = ? RETURNING "+runColumns, by, schemaID)
-		found = n == 1
-		if err != nil || !found || row.State != stateRequested {
-			return err
-		}
-		f := run.Failure{Code: run.CodeCancelled, Text: "cancelled by " + by}
-		if err := t.endRun(&row, ending{state: stateFailed, outcome: string(f.Code), failure: f}); err != nil {
-			return err
-		}
-		if err := t.markFailed(schemaID, f); err != nil {
-			return err
-		}
-		return t.emitFailed(&row, f)
-	})
-	if err != nil {
-		return false, fmt.Errorf("cancel the run of schema %d: %w", schemaID, err)
-	}
-	return found, nil
 }

@@ -67,6 +67,8 @@ func TestPrivilegesAndTheirCure(t *testing.T) {
 	id := reader.insertCustomer()
 	reader.commit(reader.claim(id, "a"), createCustomer())
 	reader.wantValue("completed", "SELECT ai_analysis_status FROM schemas WHERE id = ?", id)
+	reader.installed(time.Hour)
+	wholeLife(t, reader)
 }
 
 func TestServer(t *testing.T) {

@@ -10,16 +10,21 @@ import (
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
-// Checkpoint implements run.Results.
+// Checkpoint implements run.Results. The same checkpoint of the same claim, offered
+// again after a lost reply, counts its usage once. A cancelled run keeps its answer
+// too, since it is paid.
 func (s *Store) Checkpoint(ctx context.Context, c *run.Claim, checkpoint []byte, usage analysis.Usage) error {
+	sum := digest(fmt.Sprintf("%d %+v %s", c.Fence, usage, checkpoint))
 	err := s.transact(ctx, func(t *tx) error {
-		n, err := t.exec("UPDATE schemacast_runs SET checkpoint = ?, calls = calls + ?, cached_calls = cached_calls + ?, prompt_tokens = prompt_tokens + ?, "+
-			"completion_tokens = completion_tokens + ?, tokens_estimated = tokens_estimated OR ?, heartbeat_ms = "+s.dialect.now+
-			" WHERE id = ? AND fence = ? AND state = 'running'",
-			checkpoint, usage.Calls, usage.CachedCalls, usage.PromptTokens, usage.CompletionTokens, usage.Estimated, c.RunID, c.Fence)
-		if err == nil && n == 0 {
-			return run.ErrClaimLost
+		n, err := t.exec("UPDATE schemacast_runs SET checkpoint = ?, checkpoint_sum = ?, calls = calls + ?, cached_calls = cached_calls + ?, "+
+			"prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?, tokens_estimated = tokens_estimated OR ?, heartbeat_ms = "+s.dialect.now+
+			" WHERE id = ? AND fence = ? AND state = 'running' AND checkpoint_sum <> ?",
+			checkpoint, sum, usage.Calls, usage.CachedCalls, usage.PromptTokens, usage.CompletionTokens, usage.Estimated,
+			c.RunID, c.Fence, sum)
+		if err != nil || n == 1 {
+			return err
 		}
+		_, err = t.owned(c) // it is stored already, unless the claim is lost
 		return err
 	})
 	if err != nil && !errors.Is(err, run.ErrClaimLost) {
@@ -44,7 +49,8 @@ func (s *Store) Progress(ctx context.Context, c *run.Claim, p schema.Progress) e
 }
 
 // Fail implements run.Results. Failing the same claim again is a success that
-// changes nothing.
+// changes nothing. What somebody cancelled fails as cancelled, whatever else went
+// wrong.
 func (s *Store) Fail(ctx context.Context, c *run.Claim, f run.Failure) error {
 	err := s.transact(ctx, func(t *tx) error {
 		row, err := t.runOf(c)
@@ -56,6 +62,9 @@ func (s *Store) Fail(ctx context.Context, c *run.Claim, f run.Failure) error {
 		}
 		if row.State != stateRunning {
 			return run.ErrClaimLost
+		}
+		if row.CancelledBy != "" {
+			f = row.cancellation()
 		}
 		return t.fail(row, f)
 	})

@@ -42,6 +42,9 @@ type runRow struct {
 	ErrorCode    string
 	ErrorText    string
 	StartedMs    *int64
+	// Killed is how many processes went away while they worked on the run. It is no
+	// column: a claim that takes the run from a lost owner counts them.
+	Killed int
 }
 
 const runColumns = "id, schema_id, tenant_id, state, requested_by, force, fence, owner, attempts, restarts, cancelled_by, " +
@@ -102,6 +105,11 @@ func (t *tx) endAttempt(r *runRow, outcome string, f run.Failure) error {
 		return fmt.Errorf("record the attempt of run %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+// wasCancelled says whether a cancel ended the run.
+func (r *runRow) wasCancelled() bool {
+	return r.State == stateFailed && r.Outcome == string(run.CodeCancelled)
 }
 
 // digest identifies a text.

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/schemacast/schemacast/internal/run"
 )
+
+var _ run.Clock = (*Store)(nil)
 
 // leastPostgres is the oldest version that is tested, as server_version_num has it.
 const leastPostgres = 13_00_00
@@ -35,12 +39,21 @@ func checkPostgres(name string, number int) error {
 	return &TablesError{Problem: "this is PostgreSQL " + name, Cure: "use version 13 or newer"}
 }
 
+// Now implements run.Clock by the database's clock.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	var ms int64
+	if err := s.db.WithContext(ctx).Raw("SELECT " + s.dialect.now).Scan(&ms).Error; err != nil {
+		return time.Time{}, fmt.Errorf("ask the database for its time: %w", translate(err))
+	}
+	return time.UnixMilli(ms).UTC(), nil
+}
+
 // ClockAhead returns by how much the database's clock is ahead of this process's.
 func (s *Store) ClockAhead(ctx context.Context) (time.Duration, error) {
-	var ms int64
 	sent := time.Now()
-	if err := s.db.WithContext(ctx).Raw("SELECT " + s.dialect.now).Scan(&ms).Error; err != nil {
-		return 0, fmt.Errorf("ask the database for its time: %w", translate(err))
+	now, err := s.Now(ctx)
+	if err != nil {
+		return 0, err
 	}
-	return time.UnixMilli(ms).Sub(sent.Add(time.Since(sent) / 2)), nil
+	return now.Sub(sent.Add(time.Since(sent) / 2)), nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -223,4 +224,13 @@ func decodeJSON(t *testing.T, text string) any {
 		t.Fatalf("%v in %s", err, text)
 	}
 	return v
+}
+
+func toID(t *testing.T, text string) int64 {
+	t.Helper()
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

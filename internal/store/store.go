@@ -8,8 +8,11 @@
 // database; SQLite serves the embedded mode and takes one writer at a time.
 //
 // gorm and the rows do not leave this package: it speaks the vocabulary of package
-// schema and implements the ports run.Store, analysis.Catalog, broadcast.Outbox and
-// the answer cache of package llm.
+// schema and implements the ports of package run (Store, Leases, Backlog, Archive,
+// Clock), analysis.Catalog, broadcast.Outbox and the answer cache of package llm.
+//
+// What locks more than one row does so in the order run, tenant, schema. Migrations
+// only add, so that workers of two versions can run side by side.
 package store
 
 import (
@@ -19,6 +22,8 @@ import (
 	"time"
 
 	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -32,6 +37,7 @@ var (
 	_ run.Store        = (*Store)(nil)
 	_ analysis.Catalog = (*Store)(nil)
 	_ broadcast.Outbox = (*Store)(nil)
+	_ broadcast.Meter  = (*Store)(nil)
 )
 
 // Config says which database to use and how.
@@ -47,6 +53,9 @@ type Config struct {
 	StaleAfter time.Duration
 	// MaxAttempts is the budget of a run. Defaults to 6.
 	MaxAttempts int
+	// MaxLost is how many workers may go away during the attempts of a run before it
+	// counts as the reason. Defaults to 3.
+	MaxLost int
 	// MaxRestarts is how often a run starts again because the fields of its schema
 	// changed under it. Defaults to 3.
 	MaxRestarts int
@@ -64,6 +73,8 @@ type Store struct {
 	db      *gorm.DB
 	dialect dialect
 	cfg     Config
+	// unanswered are claims whose commit this process can not tell the outcome of.
+	unanswered unansweredClaims
 }
 
 // Open connects to the database. It does not look at the tables: see CheckTables.
@@ -73,7 +84,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dialect: d, cfg: withDefaults(cfg)}
-	s.db, err = gorm.Open(dialectorOf(d, cfg.DSN), &gorm.Config{
+	dialector, err := dialectorOf(d, cfg.DSN)
+	if err != nil {
+		return nil, s.unreachable(err)
+	}
+	s.db, err = gorm.Open(dialector, &gorm.Config{
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
@@ -95,6 +110,12 @@ func (s *Store) unreachable(err error) error {
 	if s.dialect.name == SQLite {
 		return fmt.Errorf("open the database file %s: %w; check that DB_DATABASE names an SQLite file in a folder that can be written", s.cfg.DSN, err)
 	}
+	if errors.Is(err, ErrReadOnly) {
+		return fmt.Errorf("use the %s database: %w", s.dialect.name, err)
+	}
+	if _, cure := handshake(err); cure != "" {
+		return fmt.Errorf("reach the %s database: %w; %s", s.dialect.name, withoutSecrets(err), cure)
+	}
 	return fmt.Errorf("reach the %s database: %w; check DB_URL, or DB_HOST, DB_PORT, DB_DATABASE, DB_USERNAME and DB_PASSWORD",
 		s.dialect.name, withoutSecrets(err))
 }
@@ -108,19 +129,23 @@ func (s *Store) Close() error {
 	return db.Close()
 }
 
-// Ping says whether the database answers.
+// Ping says whether the database answers and can be written.
 func (s *Store) Ping(ctx context.Context) error {
 	db, err := s.db.DB()
 	if err != nil {
 		return err
 	}
-	return db.PingContext(ctx)
+	if err := db.PingContext(ctx); err != nil {
+		return err
+	}
+	return s.checkWritable(ctx)
 }
 
 func withDefaults(cfg Config) Config {
 	setDefault(&cfg.MaxConns, 20)
 	setDefault(&cfg.StaleAfter, 30*time.Second)
 	setDefault(&cfg.MaxAttempts, 6)
+	setDefault(&cfg.MaxLost, 3)
 	setDefault(&cfg.MaxRestarts, 3)
 	setDefault(&cfg.RelayLease, 10*time.Second)
 	if cfg.Nudge == nil {
@@ -136,13 +161,27 @@ func setDefault[T comparable](value *T, fallback T) {
 	}
 }
 
-func dialectorOf(d dialect, dsn string) gorm.Dialector {
+// idleTransaction is how long PostgreSQL waits for the next statement of a transaction
+// before it ends it. Ours wait for nothing in between; but a worker that is stopped, or
+// whose machine is gone, would keep its locks for hours, and with them others' events.
+const idleTransaction = "15s"
+
+func dialectorOf(d dialect, dsn string) (gorm.Dialector, error) {
 	if d.name == SQLite {
 		// Transactions take the write lock when they begin: one that reads first and
 		// writes later would fail instead of waiting for its turn.
-		return sqlite.Open(dsn + "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)")
+		return sqlite.Open(dsn + "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)"), nil
 	}
-	return postgres.Open(dsn)
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	// Not as a parameter of the connection, which PgBouncer refuses.
+	limited := stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET idle_in_transaction_session_timeout = '"+idleTransaction+"'")
+		return err
+	})
+	return postgres.New(postgres.Config{Conn: stdlib.OpenDB(*cfg, limited)}), nil
 }
 
 func (s *Store) configurePool() error {

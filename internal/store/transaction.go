@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -31,7 +32,7 @@ func (s *Store) transact(ctx context.Context, f func(*tx) error) error {
 		err := s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
 			t.DB = db
 			return f(t)
-		})
+		}, &sql.TxOptions{Isolation: s.dialect.isolation})
 		if err != nil && !retryable(err) {
 			return nil, backoff.Permanent(err)
 		}

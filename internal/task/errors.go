@@ -52,7 +52,7 @@ func (e *RedisError) Error() string {
 		return "enqueue at Redis " + e.Address + ": " + e.Err.Error()
 	}
 	for _, known := range redisAnswers {
-		if redis.HasErrorPrefix(e.Err, known.prefix) {
+		if redis.HasErrorPrefix(e.Err, known.prefix) || known.prefix == "NOPERM" && forbiddenInScript(e.Err) {
 			return fmt.Sprintf("Redis at %s %s: %v; %s", e.Address, known.what, e.Err, known.cure)
 		}
 	}
@@ -60,10 +60,19 @@ func (e *RedisError) Error() string {
 	if errors.As(e.Err, &answer) {
 		return fmt.Sprintf("Redis at %s refused the task: %v", e.Address, e.Err)
 	}
+	if cure := handshakeCure(e.Err); cure != "" {
+		return fmt.Sprintf("Redis at %s does not answer: %v; %s", e.Address, e.Err, cure)
+	}
 	return fmt.Sprintf("Redis at %s does not answer: %v; start it, or correct REDIS_URL or REDIS_HOST and REDIS_PORT", e.Address, e.Err)
 }
 
 func (e *RedisError) Unwrap() error { return e.Err }
+
+// forbiddenInScript recognises how Redis 7.0 says NOPERM about a command inside of a
+// script.
+func forbiddenInScript(err error) bool {
+	return redis.HasErrorPrefix(err, "The user executing the script can't")
+}
 
 // redisAnswers are the refusals that an operator can do something about.
 var redisAnswers = []struct{ prefix, what, cure string }{

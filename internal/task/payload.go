@@ -26,6 +26,16 @@ type Payload struct {
 	TenantID string
 }
 
+// PayloadOf is the payload for a row. It leaves out a tenant whose id a payload can not
+// hold: it is only a check, and the row is to be analysed all the same.
+func PayloadOf(schemaID int64, tenantID string) Payload {
+	p := Payload{SchemaID: schemaID, TenantID: tenantID}
+	if _, err := p.Encode(); err != nil {
+		p.TenantID = ""
+	}
+	return p
+}
+
 // Encode returns the payload as JSON with sorted keys and nothing escaped that does
 // not need it, the bytes that PHP's JSON_UNESCAPED_SLASHES|JSON_UNESCAPED_UNICODE
 // gives. The error is a *PayloadError.

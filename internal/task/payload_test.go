@@ -81,6 +81,22 @@ func compareError(t *testing.T, want, got error) {
 	}
 }
 
+// The tenant of a row is any string; one that no payload can hold must not keep the row
+// from being analysed.
+func TestPayloadOf(t *testing.T) {
+	t.Parallel()
+	for tenant, want := range map[string]Payload{
+		"acme":                            {7, "acme"},
+		"":                                {7, ""},
+		strings.Repeat("\U0001F600", 255): {7, ""},
+		"a\uFFFDb":                        {7, ""},
+	} {
+		if got := PayloadOf(7, tenant); got != want {
+			t.Errorf("PayloadOf(7, %q) = %+v, want %+v", tenant, got, want)
+		}
+	}
+}
+
 func TestEncode(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

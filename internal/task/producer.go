@@ -167,14 +167,19 @@ func (p *Producer) prepare(req Request) (call, error) {
 
 // keys returns the KEYS of enqueue.lua.
 func keys(queue, id string) []string {
-	prefix := "asynq:{" + queue + "}:"
 	out := make([]string, 0, keyParts+1)
-	out = append(out, prefix+"t:"+id)
+	out = append(out, taskKeys(queue)+id)
 	for _, name := range [keyParts]string{"pending", "active", "lease", "scheduled", "retry", "archived", "completed"} {
-		out = append(out, prefix+name)
+		out = append(out, prefix(queue)+name)
 	}
 	return out
 }
+
+// prefix returns what the names of a queue's keys begin with.
+func prefix(queue string) string { return "asynq:{" + queue + "}:" }
+
+// taskKeys returns what the names of the keys of its tasks begin with.
+func taskKeys(queue string) string { return prefix(queue) + "t:" }
 
 // send makes one round trip, and a second one for the scripts that Redis had
 // forgotten: after its restart, a failover or SCRIPT FLUSH.

@@ -222,6 +222,9 @@ func TestRedisRefuses(t *testing.T) {
 	if n := root.DBSize(t.Context()).Val(); n != 0 {
 		t.Errorf("%d keys were written without memory for them", n)
 	}
+	// Inside of a script Redis says it in other words.
+	must(t, root.Do(t.Context(), "ACL", "SETUSER", "halfway", "on", ">hunter2", "~*", "+@all", "-lpush").Err())
+	expect(open("halfway", "hunter2"), "forbids the user to enqueue", "grant it")
 	must(t, root.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
 	expect(root, "is a replica", "REDIS_SENTINEL_ADDRS")
 }

@@ -45,7 +45,8 @@ func (b bed) of(t *testing.T) bed {
 
 func newBed(t testing.TB, addr string) bed {
 	t.Helper()
-	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	// A machine that runs all tests at once may take its time.
+	rdb := redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: time.Minute})
 	t.Cleanup(func() { _ = rdb.Close() })
 	return bed{rdb: rdb, opt: asynq.RedisClientOpt{Addr: addr}}
 }

@@ -51,11 +51,28 @@ func ID(schemaID int64) string {
 	return Type + ":" + strconv.FormatInt(schemaID, 10)
 }
 
-// SweepID returns the id that the sweeper uses for a run at a fence. A dead worker's
-// task stays active for up to two minutes and blocks the plain id, so the sweeper
-// needs another one, and only one for each ownership that was lost.
+// SweepID returns the id that the sweeper uses for a run at a fence, or at 0 for a row
+// without a run. A dead worker's task stays active for up to two minutes and blocks the
+// plain id, so the sweeper needs another one, and only one for each ownership that was
+// lost. Where the plain id is free the sweeper uses that.
 func SweepID(schemaID, fence int64) string {
 	return ID(schemaID) + ":" + strconv.FormatInt(fence, 10)
+}
+
+// sweptFences is for how many of its last fences the sweeper's tasks of a schema are
+// looked for: while a task is snoozed again and again, its run's fence runs ahead of
+// the one in its id. An older one does not matter any more, since asynq has brought the
+// plain id back meanwhile, which it stood in for.
+const sweptFences = 16
+
+// IDs returns the ids that a task of a schema may have whose run is at a fence, the
+// plain one first.
+func IDs(schemaID, fence int64) []string {
+	out := []string{ID(schemaID)}
+	for f := max(0, fence-sweptFences+1); f <= fence; f++ {
+		out = append(out, SweepID(schemaID, f))
+	}
+	return out
 }
 
 // belongs says whether id is a task id of the schema, plain or the sweeper's.
