@@ -12,7 +12,7 @@ COMMIT = $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/
 
 .PHONY: help
 help: ## List these commands
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the programs into bin/
@@ -29,6 +29,10 @@ test-unit: ## Run the tests that need no server, without the race detector (PKG=
 .PHONY: test-slow
 test-slow: ## Also the tests that wait a minute or two for asynq's own recovery
 	@SCHEMACAST_TEST_SLOW=1 scripts/with-services.sh go test -race -count=1 -timeout=15m $(ARGS) ./e2e
+
+.PHONY: test-laravel
+test-laravel: ## Only the Composer package, and the worker against a real Laravel application
+	@scripts/with-services.sh go test -race -count=1 -timeout=8m -run Laravel $(ARGS) ./laravel ./e2e
 
 .PHONY: lint
 lint: ## Check formatting, modules, the rings, style and shell scripts

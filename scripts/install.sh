@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need and what is missing: PostgreSQL, Redis, Node, Chromium,
-# Soketi, the modules of e2e/receiver. System packages only as root on Debian or Ubuntu;
-# elsewhere it lists all that is missing, and how to get it, and fails. The rest goes to
-# .cache and e2e/receiver/node_modules. A second run finds everything and does nothing.
+# PHP with Laravel, Soketi, the modules of e2e/receiver. System packages only as root on
+# Debian or Ubuntu; elsewhere it lists all that is missing, and how to get it, and fails.
+# The rest goes to .cache and e2e/receiver/node_modules. A second run finds everything and
+# does nothing.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -23,6 +24,15 @@ install_system() {
   has npm || packages+=(npm)
   has cc || packages+=(gcc libc6-dev) # for the race detector
   has chromium || packages+=(chromium) # looks at the pages
+  if ! laravel_usable; then
+    # Elsewhere Laravel is no system package; the tests that need it are skipped there.
+    local laravel=(php-cli php-laravel-framework php-redis php-nrk-predis php-pgsql php-mbstring php-xml phpunit php-codesniffer)
+    if apt_usable; then
+      packages+=("${laravel[@]}")
+    else
+      warn "PHP with Laravel is missing, so the tests of the Laravel package are skipped. On Debian: sudo apt-get install ${laravel[*]}"
+    fi
+  fi
   if [[ ${#packages[@]} -gt 0 ]]; then
     apt_usable || die "missing on this machine: ${packages[*]}. Install with one of
   sudo apt-get install ${packages[*]}    (Debian, Ubuntu)
@@ -35,6 +45,13 @@ and run the same command again. As root on Debian or Ubuntu it installs them its
     20 | 22 | 24 | 25) ;;
     *) die "Node $(node --version) is installed; Soketi's native part exists for Node 20, 22, 24 and 25. Install one of these and put it first in PATH." ;;
   esac
+}
+
+# laravel_usable: PHP has Laravel, both Redis clients and the tools of the package's tests.
+laravel_usable() {
+  has php && has phpunit && has phpcs &&
+    php -r 'exit(@include_once("Illuminate/autoload.php") && @include_once("Predis/autoload.php") &&
+      extension_loaded("redis") && extension_loaded("pdo_pgsql") && extension_loaded("mbstring") ? 0 : 1);'
 }
 
 # install_modules SOURCE TARGET NAME installs the package.json of SOURCE into TARGET. The
