@@ -135,7 +135,9 @@ func TestRetryOfWhatFailed(t *testing.T) {
 		t.Errorf("%+v, want the two that are left", r)
 	}
 	g.wantQueued(2, "schemas")
-	g.want(0, "0 analyses failed", "retry", "--failed")
+	g.fail("cancelled", run.CodeCancelled)
+	g.want(0, "0 analyses failed: 0 queued again; 1 that were cancelled are left out", "retry", "--failed")
+	g.want(0, "1 analysis failed: 1 queued again", "retry", "--failed", "--code", "cancelled", "--queue", "schemas")
 	g.redis.Close()
 	g.fail("e", run.CodeInternal)
 	g.want(1, "the wish is stored", "retry", "--failed")

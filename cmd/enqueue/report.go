@@ -90,8 +90,7 @@ func printStanding(w io.Writer, s store.Standing) error {
 		_, err := fmt.Fprintln(w, "  no result is stored")
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "  %s -> entity %s, %d of %d fields mapped, %s\n",
-		orUnnamed(s.Schema.Name), entityOf(s), mappedSources(*r), len(s.Schema.Fields), decidedBy(*r)); err != nil {
+	if _, err := fmt.Fprintln(w, resultOf(s)); err != nil {
 		return err
 	}
 	if s.Outcome == "kept_human" {
@@ -100,6 +99,12 @@ func printStanding(w io.Writer, s store.Standing) error {
 		}
 	}
 	return printMappings(w, *r)
+}
+
+// resultOf says in a line what the recommendation of a schema is.
+func resultOf(s store.Standing) string {
+	return fmt.Sprintf("  %s -> entity %s, %d of %d fields mapped, %s", orUnnamed(s.Schema.Name), entityOf(s),
+		mappedSources(*s.Recommendation), len(s.Schema.Fields), decidedBy(*s.Recommendation))
 }
 
 // printMappings prints the mappings, and what has none. The last column is there when

@@ -19,7 +19,7 @@ import (
 type retryCmd struct {
 	Failed bool          `required:"" help:"All schemas whose analysis failed. It must be written, since it may be many."`
 	Tenant string        `short:"t" help:"Only those of one tenant: its id or name."`
-	Code   []string      `placeholder:"CODE" help:"Only those that failed with one of these codes, as status prints them."`
+	Code   []string      `placeholder:"CODE" help:"Only those that failed with one of these codes, as status prints them. Defaults to all but cancelled."`
 	Since  time.Duration `placeholder:"DURATION" help:"Only those that failed within this time, such as 2h."`
 	Limit  int           `help:"At most so many, the lowest ids first; 0 for all."`
 	DryRun bool          `help:"Count them and change nothing."`
@@ -42,6 +42,7 @@ type retried struct {
 	Failed  int              `json:"failed"`
 	Queued  int              `json:"queued"`
 	Refused int              `json:"refused"`
+	Left    int              `json:"left_cancelled"`
 	ByCode  map[run.Code]int `json:"by_code"`
 	DryRun  bool             `json:"dry_run"`
 }
@@ -80,13 +81,18 @@ func (c *retryCmd) Run(ctx context.Context, a *app) error {
 
 // again asks for one page.
 func (c *retryCmd) again(ctx context.Context, a *app, page []store.FailedSchema, result *retried) error {
-	ids := make([]int64, len(page))
-	for i, failed := range page {
-		ids[i] = failed.SchemaID
+	var ids []int64
+	for _, failed := range page {
+		// What somebody cancelled is not asked for again by the way.
+		if failed.Failure.Code == run.CodeCancelled && len(c.Code) == 0 {
+			result.Left++
+			continue
+		}
+		ids = append(ids, failed.SchemaID)
 		result.Failed++
 		result.ByCode[failed.Failure.Code]++
 	}
-	if c.DryRun {
+	if c.DryRun || len(ids) == 0 {
 		return nil
 	}
 	answers, err := a.store.Request(ctx, store.Request{SchemaIDs: ids, By: a.requester, Queue: queueOf(c.Queue)})
@@ -119,6 +125,9 @@ func (a *app) printRetried(r retried) error {
 	}
 	if r.Refused > 0 {
 		verb += fmt.Sprintf(", %d refused: rejected, disabled or deleted meanwhile", r.Refused)
+	}
+	if r.Left > 0 {
+		verb += fmt.Sprintf("; %d that were cancelled are left out, --code cancelled asks for them", r.Left)
 	}
 	if _, err := fmt.Fprintf(a.stdout, "%s failed: %s\n", counted(r.Failed, "analysis", "analyses"), verb); err != nil {
 		return err

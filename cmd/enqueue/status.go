@@ -112,6 +112,9 @@ func (a *app) printStatus(s store.Standing, runs []store.Run) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schema %d  %s  tenant %s  status %s, analysis %s\n", s.Schema.ID, orUnnamed(s.Schema.Name),
 		printable(s.Schema.TenantID), s.Schema.Status, s.Schema.AnalysisStatus)
+	if s.Recommendation != nil {
+		b.WriteString(resultOf(s) + "\n")
+	}
 	if len(runs) == 0 {
 		b.WriteString("  no run: nobody asked for its analysis, or it was too long ago\n")
 	}
