@@ -8,12 +8,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,25 +32,55 @@ import (
 // patience bounds every wait; a healthy run needs a fraction of it.
 const patience = time.Minute
 
-// programs builds the binaries once.
-var programs = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "schemacast-e2e-")
-	if err != nil {
-		return "", err
-	}
-	build := exec.Command("go", "build", "-o", dir, "../cmd/worker", "../cmd/enqueue")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return dir, nil
-})
+// programs are the binaries that users get, and faultyPrograms those that can be
+// stopped and killed at named points. Both are built once, when they are needed.
+var (
+	programs       = build("schemacast-e2e-", "")
+	faultyPrograms = build("schemacast-faults-", "failpoints")
+)
+
+var built struct {
+	sync.Mutex
+	dirs []string
+}
+
+func build(prefix, tags string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", prefix)
+		if err != nil {
+			return "", err
+		}
+		built.Lock()
+		built.dirs = append(built.dirs, dir)
+		built.Unlock()
+		build := exec.Command("go", "build", "-tags", tags, "-o", dir, "../cmd/worker", "../cmd/enqueue")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: %s", err, out)
+		}
+		return dir, nil
+	})
+}
+
+// parallelTests is how many tests run at a time: they wait for processes and clocks
+// more than they compute, so the number of processors says little.
+const parallelTests = 8
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if !given("test.parallel") {
+		_ = flag.Set("test.parallel", strconv.Itoa(parallelTests))
+	}
 	m.Run()
-	if dir, err := programs(); err == nil {
+	for _, dir := range built.dirs {
 		_ = os.RemoveAll(dir)
 	}
+}
+
+// given says whether a flag stands on the command line.
+func given(name string) (found bool) {
+	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 // ground is one installation: databases of its own, and the environment that both
@@ -62,6 +94,11 @@ type ground struct {
 	redis  *redis.Client
 	server *testenv.RedisServer
 	env    map[string]string
+	// build makes the programs.
+	build func() (string, error)
+	// ahead is how far in the future rows are created, so that no sweeper finds them
+	// before they are asked for: an interval.
+	ahead string
 }
 
 // newGround migrates an empty database with the worker and adds a tenant.
@@ -69,7 +106,7 @@ func newGround(t *testing.T, soketi testenv.SoketiApp, script ...llmtest.Step) *
 	t.Helper()
 	dsn, server := testenv.Postgres(t), testenv.StartRedis(t)
 	llm := llmtest.Start(t, script...)
-	g := &ground{t: t, llm: llm, soketi: soketi, server: server, tenant: fmt.Sprintf("e2e-%d", time.Now().UnixNano()), env: map[string]string{
+	g := &ground{t: t, build: programs, llm: llm, soketi: soketi, server: server, tenant: fmt.Sprintf("e2e-%d", time.Now().UnixNano()), env: map[string]string{
 		"DB_URL": dsn, "REDIS_URL": "redis://" + server.Addr, "LOG_LEVEL": "debug", "APP_ENV": "testing", "HEALTH_ADDR": "127.0.0.1:0",
 		"BROADCAST_CONNECTION": "pusher", "BROADCAST_CHANNEL": "public", "PUSHER_APP_ID": soketi.AppID, "PUSHER_APP_KEY": soketi.Key,
 		"PUSHER_APP_SECRET": soketi.Secret, "PUSHER_HOST": soketi.Host, "PUSHER_PORT": fmt.Sprint(soketi.Port), "PUSHER_SCHEME": "http",
@@ -112,7 +149,11 @@ func (g *ground) wantValue(want, sql string, args ...any) {
 
 func (g *ground) command(program string, args ...string) *exec.Cmd {
 	g.t.Helper()
-	dir, err := programs()
+	build := g.build
+	if build == nil {
+		build = programs
+	}
+	dir, err := build()
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -166,14 +207,39 @@ type worker struct {
 	log    *lockedBuffer
 	ended  chan struct{}
 	health string
+	points string // the file that arms its failpoints
 }
 
 var healthLine = regexp.MustCompile(`health.*?addr="?(127\.0\.0\.1:\d+)`)
 
-// start starts a worker and returns when it is ready.
-func (g *ground) start(t *testing.T) *worker {
+// start starts a worker and returns when it is ready. env are variables that this one
+// is given besides, as NAME=value.
+func (g *ground) start(t *testing.T, env ...string) *worker {
+	t.Helper()
+	w := g.spawn(t, env...)
+	await(t, "the worker is ready", func() bool {
+		if !w.listens() {
+			return w.hasEnded()
+		}
+		response, err := http.Get(w.health + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	if w.hasEnded() {
+		t.Fatalf("the worker ended: %s", w.log)
+	}
+	return w
+}
+
+// spawn starts a worker and waits for nothing.
+func (g *ground) spawn(t *testing.T, env ...string) *worker {
 	t.Helper()
 	w := &worker{t: t, cmd: g.command("worker"), log: &lockedBuffer{}, ended: make(chan struct{})}
+	w.points = filepath.Join(w.cmd.Dir, "failpoints")
+	w.cmd.Env = append(append(w.cmd.Env, "SCHEMACAST_FAILPOINTS=@"+w.points), env...)
 	w.cmd.Stdout, w.cmd.Stderr = w.log, w.log
 	if err := w.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -188,23 +254,16 @@ func (g *ground) start(t *testing.T) *worker {
 			t.Logf("log of the worker:\n%s", w.log)
 		}
 	})
-	await(t, "the worker is ready", func() bool {
-		match := healthLine.FindStringSubmatch(w.log.String())
-		if match == nil {
-			return w.hasEnded()
-		}
-		w.health = "http://" + match[1]
-		response, err := http.Get(w.health + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode == http.StatusOK
-	})
-	if w.hasEnded() {
-		t.Fatalf("the worker ended: %s", w.log)
-	}
 	return w
+}
+
+// listens reads the address of /readyz from the log.
+func (w *worker) listens() bool {
+	match := healthLine.FindStringSubmatch(w.log.String())
+	if match != nil {
+		w.health = "http://" + match[1]
+	}
+	return match != nil
 }
 
 func (w *worker) hasEnded() bool {

@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
+	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -40,8 +45,8 @@ func (g *ground) add(shapes ...string) []string {
 	g.t.Helper()
 	var ids []string
 	for i, fields := range shapes {
-		ids = append(ids, g.value("INSERT INTO schemas (created_at, hash, tenant_id, sample_data, detected_fields) VALUES (now(), $1, $2, '{}', $3::text::jsonb) RETURNING id",
-			fmt.Sprintf("%s-%d", g.tenant, i), g.tenant, fields))
+		ids = append(ids, g.value("INSERT INTO schemas (created_at, hash, tenant_id, sample_data, detected_fields) VALUES (now() + $4::text::interval, $1, $2, '{}', $3::text::jsonb) RETURNING id",
+			fmt.Sprintf("%s-%d-%d", g.tenant, time.Now().UnixNano(), i), g.tenant, fields, cmp.Or(g.ahead, "0")))
 	}
 	return ids
 }
@@ -111,17 +116,39 @@ func (g *ground) told(receiver *testenv.Receiver) map[string]string {
 	return statuses
 }
 
-// lockRow holds a row of the app's until unlock is called.
-func (g *ground) lockRow(id string) (unlock func()) {
+// connect opens a connection of its own to the database.
+func (g *ground) connect() *pgx.Conn {
 	g.t.Helper()
-	conn, err := pgx.Connect(g.t.Context(), g.env["DB_URL"])
+	conn, err := pgx.ConnectConfig(g.t.Context(), g.db.Config())
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	g.t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// lockRow holds a row of the app's until unlock is called.
+func (g *ground) lockRow(id string) (unlock func()) {
+	g.t.Helper()
+	conn := g.connect()
 	unlock = sync.OnceFunc(func() { _ = conn.Close(context.Background()) })
-	g.t.Cleanup(unlock)
 	if _, err := conn.Exec(g.t.Context(), "BEGIN; SELECT 1 FROM schemas WHERE id = "+id+" FOR UPDATE"); err != nil {
 		g.t.Fatal(err)
 	}
 	return unlock
+}
+
+// get asks over HTTP.
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
 }

@@ -8,7 +8,6 @@ import (
 	"sort"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -206,38 +205,4 @@ func TestFailureIsToldOnceAndInCleanWords(t *testing.T) {
 	if diff := cmp.Diff([]string{"started", "failed", "started", "completed"}, statuses); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-}
-
-func TestSoketiGoesAndComesBack(t *testing.T) {
-	t.Parallel()
-	soketi := testenv.StartSoketi(t)
-	g := newGround(t, soketi.SoketiApp)
-	receiver := testenv.StartReceiver(t, testenv.ReceiverConfig{App: g.soketi, Tenant: g.tenant, Watchdog: true})
-	g.start(t)
-	soketi.Stop()
-	g.want(0, "6 of 6 fields mapped", "enqueue", "file", g.file("customers.csv", customersCSV), "--tenant", g.tenant, "--wait")
-	g.wantValue("0", "SELECT count(*) FROM schemacast_events WHERE sent_ms IS NOT NULL")
-	soketi.Start()
-	receiver.WaitReady(2, patience)
-	await(t, "the backlog is sent", func() bool {
-		return g.value("SELECT count(*) FROM schemacast_streams WHERE sent_seq < last_seq") == "0"
-	})
-	g.wantValue("", "SELECT string_agg(dropped, '') FROM schemacast_events")
-}
-
-func TestDrainGivesTheClaimBack(t *testing.T) {
-	t.Parallel()
-	g := newGround(t, testenv.Soketi(t), llmtest.Hang())
-	g.env["WORKER_DRAIN_TIMEOUT"] = "100ms"
-	first := g.start(t)
-	g.want(0, "queued", "enqueue", "file", g.file("customers.csv", customersCSV), "--tenant", g.tenant)
-	await(t, "the model was asked", func() bool { return g.llm.Count() == 1 })
-	began := time.Now()
-	first.stop()
-	t.Logf("the worker stopped after %s", time.Since(began).Round(time.Millisecond))
-	g.wantValue("requested 0", "SELECT state || ' ' || attempts FROM schemacast_runs")
-	g.start(t)
-	await(t, "the second worker has ended the run", func() bool { return g.value("SELECT state FROM schemacast_runs") == "completed" })
-	g.wantValue("1 completed", "SELECT attempts || ' ' || outcome FROM schemacast_runs")
-	g.wantValue("started completed", "SELECT string_agg(kind, ' ' ORDER BY seq) FROM schemacast_events")
 }

@@ -18,7 +18,8 @@ const usage = `Usage: node receiver.mjs --host HOST --port PORT --key KEY --tena
   --mode public|private|encrypted  the kind of channel (default public)
   --channel NAME                   another channel than tenant.{ID}.schemas, without its prefix
   --secret SECRET                  signs the subscription here, as the app would
-  --auth-endpoint URL              asks the app to sign it (private and encrypted need one of the two)
+  --auth-endpoint URL              asks the app to sign it (private and encrypted need one of the two); a user
+                                   in the URL, http://TOKEN@host/..., is sent as Echo sends its bearerToken
   --master-key BASE64              of encrypted channels, with --secret
   --event NAME                     listened for, repeatable (default schema.analysis and schema.analysis.progress)
   --tls                            connects over wss
@@ -88,9 +89,17 @@ function connect(args) {
     disableStats: true,
     cluster: "", // pusher-js demands the option, but wsHost decides
     channelAuthorization: args["auth-endpoint"]
-      ? { endpoint: args["auth-endpoint"], transport: "ajax" }
+      ? authorization(args["auth-endpoint"])
       : { customHandler: (request, done) => done(null, sign(args, request)) },
   });
+}
+
+// authorization asks the app as whoever is named in the URL.
+function authorization(endpoint) {
+  const url = new URL(endpoint);
+  const token = decodeURIComponent(url.username);
+  url.username = "";
+  return { endpoint: url.href, transport: "ajax", headers: token ? { Authorization: `Bearer ${token}` } : {} };
 }
 
 // sign answers what the app's /broadcasting/auth would.
