@@ -30,6 +30,10 @@ test-unit: ## Run the tests that need no server, without the race detector (PKG=
 test-slow: ## Also the tests that wait a minute or two for asynq's own recovery
 	@SCHEMACAST_TEST_SLOW=1 scripts/with-services.sh go test -race -count=1 -timeout=15m $(ARGS) ./e2e
 
+.PHONY: test-faults
+test-faults: ## Only the faults, with those that wait for minutes
+	@SCHEMACAST_TEST_SLOW=1 scripts/with-services.sh go test -race -count=1 -timeout=40m -run TestFault $(ARGS) ./e2e
+
 .PHONY: test-laravel
 test-laravel: ## Only the Composer package, and the worker against a real Laravel application
 	@scripts/with-services.sh go test -race -count=1 -timeout=8m -run Laravel $(ARGS) ./laravel ./e2e

@@ -114,13 +114,15 @@ func tell(name, action string) {
 	_, _ = fmt.Fprintf(os.Stderr, "failpoint %s %s goroutines=%d\n", name, action, runtime.NumGoroutine())
 }
 
-// signalSelf waits for the signal: a caller must not run on for the moment that it
-// takes to arrive.
+// takesEffect is how long a caller waits for a signal to itself. It is taken by any
+// thread of the process, which stops the others a moment later.
+const takesEffect = 100 * time.Millisecond
+
+// signalSelf returns when the signal has taken effect: a caller must not run on for the
+// moment that it takes to arrive.
 func signalSelf(s syscall.Signal) {
 	if err := syscall.Kill(os.Getpid(), s); err != nil {
 		panic(fmt.Sprintf("send %s to the own process: %v", s, err))
 	}
-	if s == syscall.SIGKILL {
-		select {}
-	}
+	<-time.After(takesEffect)
 }
