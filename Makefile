@@ -34,6 +34,13 @@ test-slow: ## Also the tests that wait a minute or two for asynq's own recovery
 test-faults: ## Only the faults, with those that wait for minutes
 	@SCHEMACAST_TEST_SLOW=1 scripts/with-services.sh go test -race -count=1 -timeout=40m -run TestFault $(ARGS) ./e2e
 
+# How long the soak lasts.
+DURATION ?= 10m
+
+.PHONY: soak
+soak: ## Random faults over thousands of schemas with three workers, and a report (DURATION=10m)
+	@SCHEMACAST_SOAK=$(DURATION) scripts/with-services.sh go test -count=1 -v -timeout=0 -run '^TestSoak$$' $(ARGS) ./e2e
+
 .PHONY: test-laravel
 test-laravel: ## Only the Composer package, and the worker against a real Laravel application
 	@scripts/with-services.sh go test -race -count=1 -timeout=8m -run Laravel $(ARGS) ./laravel ./e2e

@@ -29,7 +29,7 @@ func TestRedisTakesNoWrites(t *testing.T) {
 			t.Parallel()
 			g := newGround(t, testenv.Soketi(t))
 			server, refuse, accept := c.start(t)
-			g.env["REDIS_URL"], g.env["WORKER_SWEEP_INTERVAL"] = "redis://"+server.Addr, "1s"
+			g.env["REDIS_URL"], g.env["WORKER_SWEEP_INTERVAL"], g.ahead = "redis://"+server.Addr, "1s", "1 hour"
 			client := redis.NewClient(&redis.Options{Addr: server.Addr})
 			t.Cleanup(func() { _ = client.Close() })
 			release := g.hold()

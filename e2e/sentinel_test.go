@@ -118,7 +118,7 @@ func TestFailoverThatLosesTasks(t *testing.T) {
 func TestMasterDies(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
-	w.env["WORKER_SWEEP_INTERVAL"] = "1s"
+	w.env["WORKER_SWEEP_INTERVAL"], w.ahead = "1s", "1 hour"
 	release := w.hold()
 	process := w.start(t)
 	ids := w.add(shapes(3)...)

@@ -116,6 +116,7 @@ func newSoak(t *testing.T) *soak {
 		s.tenants = append(s.tenants, fmt.Sprintf("soak-%d", n))
 		s.exec("INSERT INTO tenants (id, name, created_at) VALUES ($1, $1, now())", s.tenants[n])
 	}
+	redis.SetLogger(noLog{}) // it tells of every connection that a fault refuses
 	var err error
 	s.producer, err = task.NewProducer(redis.NewClient(&redis.Options{Addr: s.toRedis.Addr, MaxRetries: -1}), task.ProducerConfig{Name: "soak"})
 	if err != nil {
@@ -123,6 +124,10 @@ func newSoak(t *testing.T) *soak {
 	}
 	return s
 }
+
+type noLog struct{}
+
+func (noLog) Printf(context.Context, string, ...any) {}
 
 // during feeds and breaks until the time is over.
 func (s *soak) during(length time.Duration) {

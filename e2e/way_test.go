@@ -42,7 +42,7 @@ func TestOneSchemaAllTheWay(t *testing.T) {
 			t.Errorf("the table has no %s:\n%s", column, out.stdout)
 		}
 	}
-	messages := receiver.WaitFor(2, patience)
+	messages := states(receiver, 2)
 	var events []event
 	for _, m := range messages {
 		var e event
@@ -54,7 +54,7 @@ func TestOneSchemaAllTheWay(t *testing.T) {
 		t.Fatalf("events = %+v, want started and completed", events)
 	}
 	for i, e := range events {
-		if e.Seq != int64(i+1) || e.TenantID != g.tenant || e.RunID != events[0].RunID || e.EventID == "" || e.SchemaID != events[0].SchemaID {
+		if e.Seq < int64(i+1) || e.TenantID != g.tenant || e.RunID != events[0].RunID || e.EventID == "" || e.SchemaID != events[0].SchemaID {
 			t.Errorf("event %d = %+v", i, e)
 		}
 	}
@@ -79,6 +79,22 @@ func TestOneSchemaAllTheWay(t *testing.T) {
 	if strings.Contains(g.llm.Last().User, "Tom Chen") {
 		t.Error("the prompt holds a sample value although nobody opted in")
 	}
+}
+
+// states waits for n events of the life cycle: a machine that is busy tells of progress
+// between them.
+func states(receiver *testenv.Receiver, n int) []testenv.Message {
+	var list []testenv.Message
+	receiver.WaitUntil(patience, func(messages []testenv.Message) bool {
+		list = nil
+		for _, m := range messages {
+			if m.Event == "schema.analysis" {
+				list = append(list, m)
+			}
+		}
+		return len(list) >= n
+	})
+	return list
 }
 
 // wantShape wants every key of a captured event, with values of the same types.
@@ -187,8 +203,7 @@ func TestFailureIsToldOnceAndInCleanWords(t *testing.T) {
 	receiver := testenv.StartReceiver(t, testenv.ReceiverConfig{App: g.soketi, Tenant: g.tenant})
 	g.start(t)
 	g.want(1, "llm_config", "enqueue", "file", g.file("customers.csv", customersCSV), "--tenant", g.tenant, "--wait")
-	messages := receiver.WaitFor(2, patience)
-	wantShape(t, "event-failed.json", messages[1])
+	wantShape(t, "event-failed.json", states(receiver, 2)[1])
 	g.wantValue("pending failed", "SELECT status || ' ' || ai_analysis_status FROM schemas")
 	g.wantValue("0", "SELECT count(*) FROM schema_mappings")
 	if text := g.value("SELECT ai_analysis_error FROM schemas"); strings.Contains(text, llmtest.Key) || len(text) > 300 {
@@ -197,7 +212,7 @@ func TestFailureIsToldOnceAndInCleanWords(t *testing.T) {
 	// Asked again, with a model that answers, the same schema goes through.
 	g.want(0, "6 of 6 fields mapped", "enqueue", "schema", g.value("SELECT id FROM schemas"), "--wait")
 	var statuses []string
-	for _, m := range receiver.WaitFor(4, patience) {
+	for _, m := range states(receiver, 4) {
 		var e event
 		m.Decode(t, &e)
 		statuses = append(statuses, e.Status)

@@ -168,9 +168,11 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	if reply.Take && r.behind != nil && reply.Status == 0 && reply.Body == "" {
-		r.passOn(w, req, body)
-		return
+	if reply.Take && r.behind != nil {
+		status, answer := r.passOn(req, body)
+		if reply.Status == 0 && reply.Body == "" {
+			reply.Status, reply.Body = status, answer
+		}
 	}
 	if reply.Body == "" {
 		reply.Body = `{"ok":true}`
@@ -205,7 +207,7 @@ func (r *Recorder) note(messages []Published) Reply {
 }
 
 // passOn lets the server behind answer, and records what it took.
-func (r *Recorder) passOn(w http.ResponseWriter, req *http.Request, body []byte) {
+func (r *Recorder) passOn(req *http.Request, body []byte) (status int, text string) {
 	answer := httptest.NewRecorder()
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	r.behind.ServeHTTP(answer, req)
@@ -215,7 +217,7 @@ func (r *Recorder) passOn(w http.ResponseWriter, req *http.Request, body []byte)
 		r.taken = append(r.taken, messages...)
 		r.mu.Unlock()
 	}
-	soketiAnswer(w, answer.Code, answer.Body.String())
+	return answer.Code, answer.Body.String()
 }
 
 func soketiAnswer(w http.ResponseWriter, status int, body string) {

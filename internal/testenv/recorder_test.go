@@ -95,11 +95,19 @@ func TestRecorderInFrontOfSoketi(t *testing.T) {
 		t.Fatal(err)
 	}
 	receiver.WaitFor(1, timeout)
+	r.Behave(func(int, []testenv.Published) testenv.Reply {
+		return testenv.Reply{Take: true, Status: http.StatusBadGateway}
+	})
+	if err := signer(r.App).Trigger("tenant."+tenant+".schemas", "schema.analysis", "{}"); err == nil {
+		t.Error("an answer of 502 was none")
+	}
+	receiver.WaitFor(2, timeout)
+	r.Behave(testenv.Takes)
 	soketi.Stop()
 	if err := signer(r.App).Trigger("tenant."+tenant+".schemas", "schema.analysis", "{}"); err == nil {
 		t.Error("a server that is down took an event")
 	}
-	if got := len(r.Messages()); got != 1 {
-		t.Errorf("%d messages taken, want 1", got)
+	if got := len(r.Messages()); got != 2 {
+		t.Errorf("%d messages taken, want 2", got)
 	}
 }
