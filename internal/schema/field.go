@@ -24,6 +24,11 @@ type Field struct {
 	Description string
 	// Sample is one value as JSON, nil when the row has none.
 	Sample json.RawMessage
+	// Samples are further values as JSON, as far as they are known.
+	Samples []json.RawMessage
+	// Aliases are, on a field of an entity, the names of fields that were mapped to it
+	// before, in this tenant only.
+	Aliases []string
 }
 
 // FieldsError says why a list of fields can not be used. It is permanent: the row
