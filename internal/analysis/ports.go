@@ -38,12 +38,47 @@ type Model interface {
 // for the checkpoint of a run, since an answer only means something together with
 // its question.
 type Question struct {
-	TenantID string           `json:"tenant_id"`
+	TenantID string `json:"tenant_id"`
+	// Ask says what the answer is to tell. Defaults to AskBoth.
+	Ask      QuestionKind     `json:"ask,omitempty"`
 	Source   []SourceField    `json:"source"`
 	Entities []QuestionEntity `json:"entities"`
 	// Repair is set in the second question of an analysis: only these items are
 	// asked again.
 	Repair *Repair `json:"repair,omitempty"`
+	// Decision is what AskFields takes as decided, nil for nothing but that
+	// Entities[0] is the entity. Other questions have none.
+	Decision *Decision `json:"decision,omitempty"`
+}
+
+// QuestionKind says what the answer to a question is to tell.
+type QuestionKind string
+
+// The kinds of questions. All are answered in one form; a Proposal holds what its
+// kind asks, and Read leaves out the rest, whatever a model wrote.
+const (
+	// AskBoth asks for the entity and the mapping of every source field.
+	AskBoth QuestionKind = ""
+	// AskEntity asks for the entity alone: the proposal has Action, Entity or
+	// NewEntity, SourceName and Reasoning, and neither Mappings nor Unmapped. Source
+	// may be a sketch of a wide schema.
+	AskEntity QuestionKind = "entity"
+	// AskFields asks for the mappings of the source fields alone: to Entities[0], the
+	// only one, or to Decision.NewEntity. The proposal has the given decision, Mappings
+	// and Unmapped.
+	AskFields QuestionKind = "fields"
+)
+
+// Decision pins the entity of a question about fields.
+type Decision struct {
+	// NewEntity is the entity to create. Nil maps to Question.Entities[0].
+	NewEntity *NewEntity `json:"new_entity,omitempty"`
+	// Part and Parts number the questions of a schema that is too wide for one, from
+	// 1. Both are 0 when there is only one question.
+	Part  int `json:"part,omitempty"`
+	Parts int `json:"parts,omitempty"`
+	// Taken are targets that other mappings fill already; the answer may not use them.
+	Taken []string `json:"taken,omitempty"`
 }
 
 // SourceField is one field of the schema in a question.
@@ -64,6 +99,8 @@ type QuestionEntity struct {
 	Name   string          `json:"name"`
 	Score  float64         `json:"score"` // of retrieval, absolute, 0 to 1
 	Fields []QuestionField `json:"fields"`
+	// Description says what an entity is, as far as it is known.
+	Description string `json:"description,omitempty"`
 }
 
 // QuestionField is one field of a candidate entity.
@@ -73,6 +110,8 @@ type QuestionField struct {
 	Format      string `json:"format,omitempty"`
 	Required    bool   `json:"required,omitempty"`
 	Description string `json:"description,omitempty"`
+	// Aliases are other names of the field, best first. The model is shown a few.
+	Aliases []string `json:"aliases,omitempty"`
 }
 
 // Repair is what a second question asks to mend.
