@@ -66,12 +66,13 @@ type Schema struct {
 
 // Entity is one canonical entity (silver schema) of a tenant.
 type Entity struct {
-	ID        int64
-	TenantID  string
-	Name      string
-	Hash      string
-	Fields    []Field
-	RawFields json.RawMessage // the column detected_fields, verbatim
+	ID          int64
+	TenantID    string
+	Name        string
+	Description string // what the entity is, where anybody said so
+	Hash        string
+	Fields      []Field
+	RawFields   json.RawMessage // the column detected_fields, verbatim
 }
 
 // Mapping says how one field of an entity is filled from fields of a schema.
