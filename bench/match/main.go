@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/schemacast/schemacast/internal/analysis/match"
@@ -40,6 +41,7 @@ func run(args []string, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	path := flags.String("dataset", "", "the labelled set, a JSON file")
 	out := flags.String("out", "", "where the predictions go")
+	evidence := flags.Bool("evidence", false, "write the evidence for fit.py instead of predictions, as CSV")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -49,6 +51,9 @@ func run(args []string, stderr io.Writer) error {
 	d, err := readDataset(*path)
 	if err != nil {
 		return err
+	}
+	if *evidence {
+		return d.writeEvidence(*out)
 	}
 	raw, err := json.Marshal(d.predict())
 	if err != nil {
@@ -104,19 +109,21 @@ func owners(found [][]match.Candidate) map[int]int {
 }
 
 func (c entityCase) predict(entities []table) [][]any {
-	excluded := make(map[string]bool, len(c.Exclude))
-	for _, name := range c.Exclude {
-		excluded[name] = true
-	}
-	var known []schema.Entity
-	for _, t := range entities {
-		if !excluded[t.Name] {
-			known = append(known, t.entity())
-		}
-	}
+	known := c.known(entities)
 	rows := [][]any{}
 	for _, hit := range match.NewIndex(known).Retrieve(match.ProfilesOf(c.Source.fields()), rankedEntities) {
 		rows = append(rows, []any{known[hit.Entity].Name, hit.Score})
 	}
 	return rows
+}
+
+// known are the entities that the case may see.
+func (c entityCase) known(entities []table) []schema.Entity {
+	var known []schema.Entity
+	for _, t := range entities {
+		if !slices.Contains(c.Exclude, t.Name) {
+			known = append(known, t.entity())
+		}
+	}
+	return known
 }

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -67,5 +68,13 @@ func BenchmarkMatch5000x500(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Assign(x.Match(source, 0, 8), 0.5)
+	}
+}
+
+func BenchmarkProfile(b *testing.B) {
+	f := schema.Field{Name: "article_title", Type: "string", Sample: json.RawMessage(`"Normalize showing love and affection to children"`), Samples: []json.RawMessage{json.RawMessage(`"When your cat trusts you so much"`), json.RawMessage(`"2022-03-25T13:32:27+00:00"`), json.RawMessage(`"市長被俄軍擄走！烏國市民無懼開火驅離 逼到退兵放人"`), json.RawMessage(`"Hillingdon, Greater London, United Kingdom"`)}}
+	b.ReportAllocs()
+	for b.Loop() {
+		ProfileOf(f)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
@@ -14,18 +15,59 @@ type Profile struct {
 	Family   Family
 	Semantic Semantic
 	Shape    string // of the sample, empty without one; see Shape
+
+	name        text
+	aliases     []text
+	description *text          // nil when there is none
+	sense       lexicon.Vector // of name and description together
+	values      *values        // nil when none are known
+	labels      bool           // the name says that the values name the rows
+	print       fingerprint    // of this field alone
 }
 
-// ProfileOf profiles a field from its name, type and sample.
+// ProfileOf profiles a field of a schema from all that is known of it.
 func ProfileOf(f schema.Field) Profile {
+	p := profileOf(f)
+	p.Shape = Shape(f.Sample)
+	p.print.addField(&f, p.name.words)
+	p.print.bound()
+	return p
+}
+
+// profileOf is ProfileOf without what only the source side of a match needs.
+func profileOf(f schema.Field) Profile {
 	tokens := Tokens(f.Name)
-	return Profile{
-		Name:     f.Name,
-		Tokens:   tokens,
-		Family:   FamilyOf(f.Type),
-		Semantic: semanticOf(f, tokens),
-		Shape:    Shape(f.Sample),
+	p := Profile{
+		Name:        f.Name,
+		Tokens:      tokens,
+		Family:      FamilyOf(f.Type),
+		Semantic:    semanticOf(f, tokens),
+		name:        nameText(tokens),
+		description: descriptionText(f.Description),
+		values:      valuesOf(f),
+		labels:      labels(tokens),
 	}
+	for _, alias := range f.Aliases[:min(len(f.Aliases), maxAliases)] {
+		p.aliases = append(p.aliases, nameText(Tokens(alias)))
+	}
+	p.sense = p.name.meaning
+	if p.description != nil {
+		p.sense.AddVector(&p.description.meaning, 0.5)
+		p.sense.Normalize()
+	}
+	return p
+}
+
+// maxAliases of a field are compared.
+const maxAliases = 8
+
+// labels is about a name such as title, product_name or rdf-schema#label.
+func labels(tokens []Token) bool {
+	if len(tokens) == 0 {
+		return false
+	}
+	head := tokens[len(tokens)-1].Concept
+	return head == concepts["name"] || head == concepts["title"]
 }
 
 // ProfilesOf profiles a list of fields.

@@ -2,38 +2,46 @@ package match
 
 import (
 	"cmp"
-	"math"
 	"slices"
 )
 
 // Hit is an entity that a schema may belong to.
 type Hit struct {
-	Entity int     // position in the slice that the index was built from
-	Score  float64 // absolute, 0 to 1
+	Entity int // position in the slice that the index was built from
+	// Score is from 0 to 1; from 0.5 on the entity is taken rather than a new one made.
+	// It does not depend on the other entities, but for how rare their words are.
+	Score float64
 }
 
 const (
 	// SketchFields is how many fields of a schema are compared when its entity is
 	// sought: the most telling ones, so that the cost does not grow with its width.
 	SketchFields = 64
-	// shortlist is how many entities are scored field by field.
-	shortlist = 48
+	// pairsAffordable is how many pairs of fields one retrieval compares in full, over
+	// all entities.
+	pairsAffordable = 3000
+	shortlistMin    = 10
+	shortlistMax    = 128
 	// queryConcepts bounds the postings that one retrieval reads.
 	queryConcepts = 200
+	// hardlyEntity is the score of entities that are not worth listing.
+	hardlyEntity = 1e-4
 )
 
 // Retrieve returns the k entities that fit source best, best first, those without
 // anything in common left out.
 func (x *Index) Retrieve(source []Profile, k int) []Hit {
-	if k <= 0 || len(x.entities) == 0 {
+	if k <= 0 || len(x.all) == 0 || len(source) == 0 {
 		return nil
 	}
-	sketch := x.sketch(source)
-	q := x.newQuery(sketch)
-	s := newScratch(len(sketch))
+	query := newEntityQuery(x.sketch(source))
 	var hits []Hit
-	for _, position := range x.shortlist(q) {
-		if score := x.entityScore(q, &x.entities[position], s); score > 0 {
+	for _, position := range x.shortlist(query) {
+		if len(x.all[position].Fields) == 0 {
+			continue
+		}
+		evidence := x.entityEvidence(query, int(position))
+		if score := entityScore(&evidence); score >= hardlyEntity {
 			hits = append(hits, Hit{Entity: int(position), Score: score})
 		}
 	}
@@ -53,7 +61,7 @@ func (x *Index) Telling(source []Profile, n int) []int {
 		positions[i] = i
 		for _, t := range p.Tokens {
 			weight := x.weight(t.Concept, 0)
-			if id, ok := x.vocab[t.Concept]; ok {
+			if id, ok := x.concepts[t.Concept]; ok {
 				weight = x.weights[id] + 0.3 // a word that the tenant uses
 			}
 			telling[i] = max(telling[i], weight*float32(t.Weight)/float32(1+used[t.Concept]))
@@ -81,110 +89,79 @@ func (x *Index) sketch(source []Profile) []Profile {
 	return sketch
 }
 
-// shortlist picks the entities that share most words with the query, by the cosine
-// of their concepts.
-func (x *Index) shortlist(q *query) []int32 {
-	if len(x.entities) <= shortlist {
-		all := make([]int32, len(x.entities))
-		for i := range all {
-			all[i] = int32(i)
-		}
+// shortlist picks the entities that are compared in full: two thirds are those that
+// share most words with the query, one third those whose names mean most nearly the
+// same.
+func (x *Index) shortlist(q *entityQuery) []int32 {
+	all := make([]int32, len(x.all))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	n := affordable(len(q.profiles), x.fieldCount/len(x.all))
+	if len(all) <= n {
 		return all
 	}
-	overlap := make([]float32, len(x.entities))
-	var touched []int32
-	for _, c := range x.queryConcepts(q) {
+	nearness := make([]float32, len(all))
+	for i := range all {
+		nearness[i] = q.topic.cosine(&x.topics[i])
+	}
+	list := topOf(all, nearness, n/3)
+	overlap := x.overlap(q)
+	for _, position := range list {
+		overlap[position] = 0
+	}
+	for _, position := range topOf(all, overlap, n-len(list)) {
+		if overlap[position] > 0 {
+			list = append(list, position)
+		}
+	}
+	return list
+}
+
+// affordable is how many entities are compared in full.
+func affordable(sourceFields, entityFields int) int {
+	return min(max(pairsAffordable/max(1, sourceFields*entityFields), shortlistMin), shortlistMax)
+}
+
+// overlap is, by entity and up to a factor, the cosine of its concepts and the query's.
+func (x *Index) overlap(q *entityQuery) []float32 {
+	overlap := make([]float32, len(x.all))
+	for _, c := range x.conceptsOf(q.profiles) {
 		for _, position := range x.postings[c.concept] {
-			if overlap[position] == 0 {
-				touched = append(touched, position)
-			}
 			overlap[position] += c.strength
 		}
 	}
-	for _, position := range touched {
-		overlap[position] /= x.entities[position].norm
+	for position := range overlap {
+		if overlap[position] > 0 {
+			overlap[position] /= x.norms[position]
+		}
 	}
-	return best(touched, overlap, shortlist)
+	return overlap
 }
 
-// queryConcepts are the concepts of a query with their weight, the weightiest first.
-func (x *Index) queryConcepts(q *query) []fuzzy {
-	concepts := make([]fuzzy, 0, len(q.byWord))
-	for concept, list := range q.byWord {
-		strength := float32(0)
-		for _, o := range list {
-			strength = max(strength, o.strength)
+// conceptsOf are the concepts of the names with their weight, the weightiest first.
+func (x *Index) conceptsOf(source []Profile) []fuzzy {
+	strengths := make(map[int32]float32)
+	seen := make(map[string]bool)
+	for i := range source {
+		for _, t := range source[i].Tokens {
+			if seen[t.Text] {
+				continue
+			}
+			seen[t.Text] = true
+			if id, known := x.concepts[t.Concept]; known {
+				strengths[id] = 1
+				continue
+			}
+			for _, f := range x.spelling.similar(t.Text) {
+				strengths[f.concept] = max(strengths[f.concept], f.strength)
+			}
 		}
+	}
+	concepts := make([]fuzzy, 0, len(strengths))
+	for concept, strength := range strengths {
 		concepts = append(concepts, fuzzy{concept: concept, strength: strength * x.weights[concept]})
 	}
-	slices.SortFunc(concepts, func(a, b fuzzy) int {
-		return cmp.Or(cmp.Compare(b.strength, a.strength), cmp.Compare(a.concept, b.concept))
-	})
+	slices.SortFunc(concepts, byStrength)
 	return concepts[:min(len(concepts), queryConcepts)]
-}
-
-// best returns the n positions of the highest values, ties by position.
-func best(positions []int32, values []float32, n int) []int32 {
-	slices.SortFunc(positions, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(values[b], values[a]), cmp.Compare(a, b))
-	})
-	return positions[:min(n, len(positions))]
-}
-
-// entityScore is how well the fields cover each other, both sides weighted by how
-// telling their words are. Each target counts its best source once, and each source
-// its best such target, so that ten ids do not all count for one.
-func (x *Index) entityScore(q *query, e *indexed, s *scratch) float64 {
-	q.totals(e, s.totals)
-	credit := make([]float64, len(q.fields))
-	covered, total := 0.0, 0.0
-	for t := range e.fields {
-		bestSource, bestScore := int32(-1), 0.0
-		x.pairs(q, e, t, s, func(source int32, score float64) {
-			if score > bestScore || score == bestScore && source < bestSource {
-				bestSource, bestScore = source, score
-			}
-		})
-		weight := x.targetWeight(&e.fields[t])
-		total += weight
-		if bestSource >= 0 {
-			covered += weight * bestScore
-			credit[bestSource] = max(credit[bestSource], bestScore)
-		}
-	}
-	if total == 0 {
-		return 0
-	}
-	return combine(x.sourceCover(q, credit), covered/total)
-}
-
-// combine weighs how much of the schema has a place in the entity against how much
-// of the entity is filled. An entity is often wider than a source, so the second
-// counts by its root.
-func combine(source, target float64) float64 {
-	return 0.6*source + 0.4*math.Sqrt(target*source)
-}
-
-func (x *Index) sourceCover(q *query, credit []float64) float64 {
-	covered, total := 0.0, 0.0
-	for i := range q.fields {
-		weight := 0.1
-		for _, t := range q.fields[i].tokens {
-			weight = max(weight, float64(t.weight))
-		}
-		covered += weight * credit[i]
-		total += weight
-	}
-	if total == 0 {
-		return 0
-	}
-	return covered / total
-}
-
-func (x *Index) targetWeight(f *indexedField) float64 {
-	weight := 0.1
-	for _, t := range f.tokens {
-		weight = max(weight, float64(x.weights[t.concept]*t.weight))
-	}
-	return weight
 }

@@ -1,34 +1,92 @@
 package match
 
-const (
-	// meaningScore is what equal strong meanings are worth without a word in common.
-	meaningScore = 0.55
-	// otherMeaning is the price of two known meanings that differ.
-	otherMeaning = 0.8
-)
+import "math"
 
-// pairScore is how well a source field fits a target field, 0 to 1: the weighted
-// Dice overlap of their words, or their common meaning, cut by how well the types
-// fit. 1 means the same words and the same type.
-func pairScore(source *queryField, target *indexedField, matched, sourceTotal, targetTotal float32) float64 {
-	evidence := 0.0
-	if sourceTotal+targetTotal > 0 {
-		matched = min(matched, sourceTotal, targetTotal)
-		evidence = 2 * float64(matched) / float64(sourceTotal+targetTotal)
-	}
-	switch {
-	case source.semantic == "" || target.semantic == "":
-	case source.semantic == target.semantic:
-		if source.semantic.strong() {
-			// Common words still tell two addresses of one row apart.
-			evidence = max(evidence, meaningScore+(1-meaningScore)*evidence*0.9)
-		}
-	case source.semantic.strong() || target.semantic.strong():
-		evidence *= otherMeaning
-	}
-	return evidence * typeFactor(Fit(source.family, target.family))
+// judged is a pair of fields: a source field's row has many.
+type judged struct {
+	target int32
+	raw    float32 // the weighted features: comparable within one comparison
+	own    float32 // what the features add to the decision, beside raw
+	usable float32 // what is left of the score where types or meanings exclude each other
 }
 
-// typeFactor softens the fit of types: producers write numbers as text and dates as
-// anything, so a doubtful type must not hide an equal name.
-func typeFactor(fit float64) float64 { return 0.3 + 0.7*fit }
+// judge weighs the features of a pair.
+func (c *comparison) judge(s, t int) judged {
+	f := c.pair(s, t)
+	j := judged{target: int32(t), usable: usable(&f)}
+	for i, x := range f {
+		j.raw += rankWeights[i] * x
+		j.own += decisionWeights[i] * x
+	}
+	return j
+}
+
+// usable is a rule and not fitted: the labelled sets hold next to no pair whose types
+// contradict each other, and in a database such a mapping fails.
+func usable(f *features) float32 {
+	left := min(0.2+f[featureFit], 1)
+	if f[featureFit] >= 0.8 { // text holds anything
+		left = 0.8 + 0.2*f[featureFit]
+	}
+	if f[featureOtherSemantic] > 0 {
+		left *= 0.85
+	}
+	return left
+}
+
+// ranked is the best of a row or a column and the second.
+type ranked struct{ first, second float32 }
+
+// nothing is the raw score of no competitor: below it nothing competes.
+const nothing = -3
+
+func (r *ranked) add(raw float32) {
+	if raw > r.first {
+		r.first, r.second = raw, r.first
+	} else {
+		r.second = max(r.second, raw)
+	}
+}
+
+// lead is how far a pair is in front of the best other pair, or behind it.
+func (r *ranked) lead(raw float32) float64 {
+	other := r.first
+	if raw == r.first {
+		other = r.second
+	}
+	return min(max(float64(raw-other), -4), 3)
+}
+
+// decide turns raw scores into what they mean: a source field belongs into a target
+// field when the pair fits, and fits better than what competes for either. The
+// number of fields on both sides says how likely a good fit is by chance.
+func decide(rows [][]judged, sources, targets int) [][]Candidate {
+	byRow, byTarget := make([]ranked, sources), make([]ranked, targets)
+	for i := range byRow {
+		byRow[i] = ranked{first: nothing, second: nothing}
+	}
+	for i := range byTarget {
+		byTarget[i] = ranked{first: nothing, second: nothing}
+	}
+	for s, row := range rows {
+		for _, j := range row {
+			byRow[s].add(j.raw)
+			byTarget[j.target].add(j.raw)
+		}
+	}
+	crowd := decisionBias + decisionTargets*math.Log(float64(targets)) + decisionSources*math.Log(float64(sources))
+	decided := make([][]Candidate, len(rows))
+	for s, row := range rows {
+		decided[s] = make([]Candidate, len(row))
+		for i, j := range row {
+			inRow, inTarget := byRow[s].lead(j.raw), byTarget[j.target].lead(j.raw)
+			logit := crowd + decisionRaw*float64(j.raw) + float64(j.own) +
+				decisionRowLead*inRow + decisionRowBehind*min(inRow, 0) +
+				decisionTargetLead*inTarget + decisionTargetBehind*min(inTarget, 0)
+			decided[s][i] = Candidate{Target: int(j.target), Score: sigmoid(logit) * float64(j.usable)}
+		}
+	}
+	return decided
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }

@@ -1,0 +1,99 @@
+package match
+
+import (
+	"math"
+	"slices"
+
+	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
+)
+
+// entityFeatures are what tells whether a schema belongs to an entity, each from 0 to 1.
+type entityFeatures [entityFeatureCount]float32
+
+const (
+	entityCover  = iota // how much of the schema has a place in the entity
+	entitySurely        // the same, counting only pairs that fit well
+	entityFilled        // how much of the entity the schema fills
+	entityBest          // the best pair
+	entityMedian        // the pair in the middle
+	entityWords         // words of names, descriptions and values in common, rare ones first
+	entityGrams         // the same of their trigrams
+	entityShared        // how much the common words tell, however large both are
+	entityTopic         // cosine of what the names mean together
+	entityFeatureCount
+)
+
+var entityFeatureNames = [entityFeatureCount]string{
+	"cover", "surely", "filled", "best", "median", "words", "grams", "shared", "topic",
+}
+
+// entityQuery is a schema whose entity is sought.
+type entityQuery struct {
+	profiles    []Profile
+	fingerprint fingerprint
+	topic       topic
+}
+
+func newEntityQuery(source []Profile) *entityQuery {
+	q := &entityQuery{profiles: source, fingerprint: together(source)}
+	var sum lexicon.Vector
+	for i := range source {
+		sum.AddVector(&source[i].name.meaning, 1)
+	}
+	q.topic = topicOf(&sum)
+	return q
+}
+
+// entityEvidence compares a schema with one entity.
+func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
+	c := newComparison(q.profiles, x.profiles(entity), x.faintWords(entity))
+	f := c.whole(c.rows())
+	own := &x.fingerprints[entity]
+	var common float32
+	f[entityWords], common = x.wordRarity.cosine(q.fingerprint.words, own.words)
+	f[entityShared] = float32(math.Log1p(float64(common))) / 5
+	f[entityGrams], _ = x.gramRarity.cosine(q.fingerprint.grams, own.grams)
+	f[entityTopic] = max(0, q.topic.cosine(&x.topics[entity]))
+	return f
+}
+
+// whole computes what the pairs say together.
+func (c *comparison) whole(rows [][]judged) entityFeatures {
+	var f entityFeatures
+	best := make([]float32, len(rows)) // raw score by source field
+	filled := make([]float32, len(c.target.profiles))
+	for t := range filled {
+		filled[t] = nothing
+	}
+	for s, row := range rows {
+		best[s] = nothing
+		for _, j := range row {
+			best[s] = max(best[s], j.raw)
+			filled[j.target] = max(filled[j.target], j.raw)
+		}
+		f[entityCover] += fitting(best[s]) / float32(len(rows))
+		f[entitySurely] += fittingWell(best[s]) / float32(len(rows))
+	}
+	for _, raw := range filled {
+		f[entityFilled] += fitting(raw) / float32(len(filled))
+	}
+	slices.Sort(best)
+	f[entityBest] = fittingWell(best[len(best)-1])
+	f[entityMedian] = fittingWell(best[len(best)/2])
+	return f
+}
+
+// fitting and fittingWell squash raw scores: nine in ten pairs of unrelated fields are
+// below 1.5, and one in a thousand above 11.
+func fitting(raw float32) float32 { return float32(sigmoid(1.5 * (float64(raw) - 3))) }
+
+func fittingWell(raw float32) float32 { return float32(sigmoid(0.7 * (float64(raw) - 6))) }
+
+// entityScore is 0.5 where taking the entity and making a new one are equally right.
+func entityScore(f *entityFeatures) float64 {
+	logit := entityBias
+	for i, x := range f {
+		logit += entityWeights[i] * float64(x)
+	}
+	return sigmoid(logit)
+}

@@ -1,0 +1,123 @@
+package match
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/schemacast/schemacast/internal/schema"
+)
+
+// fingerprint is all the text of a schema, names, descriptions and values, as sets of
+// hashed words and of hashed runs of three characters.
+type fingerprint struct {
+	words, grams []uint32 // buckets, sorted
+}
+
+const (
+	// fingerprintBuckets is how many different hashes there are: few enough for a table
+	// of how many entities have each.
+	fingerprintBuckets = 1 << 17
+	// fingerprintSize bounds either set. Of a wide schema the rest adds little.
+	fingerprintSize = 640
+)
+
+// addField adds all that is known of a field whose name was cut into words before.
+func (f *fingerprint) addField(field *schema.Field, name []word) {
+	if len(f.grams) > 8*fingerprintSize {
+		return
+	}
+	words := make([]string, len(name))
+	for i := range name {
+		words[i] = name[i].Text
+	}
+	f.add(words)
+	for _, alias := range field.Aliases[:min(len(field.Aliases), maxAliases)] {
+		f.add(Words(alias))
+	}
+	if field.Description != "" {
+		f.add(splitWords(fold(clipBytes(field.Description, 2*valueCap))))
+	}
+	for _, sample := range sampleTexts(*field) {
+		f.add(splitWords(fold(clipBytes(sample, valueCap/2))))
+	}
+}
+
+func (f *fingerprint) bound() { f.words, f.grams = bounded(f.words), bounded(f.grams) }
+
+// together is the fingerprint of all fields.
+func together(profiles []Profile) fingerprint {
+	var f fingerprint
+	for i := range profiles {
+		f.words = append(f.words, profiles[i].print.words...)
+		f.grams = append(f.grams, profiles[i].print.grams...)
+	}
+	f.bound()
+	return f
+}
+
+func (f *fingerprint) add(words []string) {
+	for _, word := range words {
+		f.words = append(f.words, bucket(word))
+	}
+	for gram := range gramsOf(strings.Join(words, " ")) {
+		f.grams = append(f.grams, bucket(gram))
+	}
+}
+
+func bucket(text string) uint32 { return uint32(hashOf(text) % fingerprintBuckets) }
+
+// bounded sorts, and of a set that is too large keeps the smallest hashes: the same
+// ones on both sides of a comparison.
+func bounded(buckets []uint32) []uint32 {
+	slices.Sort(buckets)
+	buckets = slices.Compact(buckets)
+	return slices.Clone(buckets[:min(len(buckets), fingerprintSize)])
+}
+
+// rarities is, by bucket, how much it tells that an entity has it.
+type rarities []float32
+
+func raritiesOf(fingerprints []fingerprint, set func(*fingerprint) []uint32) rarities {
+	counts := make(rarities, fingerprintBuckets)
+	for i := range fingerprints {
+		for _, b := range set(&fingerprints[i]) {
+			counts[b]++
+		}
+	}
+	total := float64(len(fingerprints) + pseudoEntities)
+	for b, n := range counts {
+		weight := math.Log((total + 1) / (float64(n) + 1))
+		counts[b] = float32(weight * weight)
+	}
+	return counts
+}
+
+// cosine is how alike two sets are, rare members first, and how much what they have in
+// common tells.
+func (r rarities) cosine(a, b []uint32) (cosine, common float32) {
+	sizeA, sizeB := r.size(a), r.size(b)
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		x, y := a[i], b[j]
+		if x == y {
+			common += r[x]
+		}
+		if x <= y {
+			i++
+		}
+		if y <= x {
+			j++
+		}
+	}
+	return ratio(common, sqrt(sizeA*sizeB)), common
+}
+
+func (r rarities) size(set []uint32) float32 {
+	sum := float32(0)
+	for _, x := range set {
+		sum += r[x]
+	}
+	return sum
+}
+
+func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }

@@ -1,0 +1,68 @@
+package lexicon
+
+import (
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestFileIsSound(t *testing.T) {
+	t.Parallel()
+	if texts+offset(count) != len(file) {
+		t.Fatalf("the words end at byte %d of %d", texts+offset(count), len(file))
+	}
+	if !sort.SliceIsSorted(make([]struct{}, count), func(i, j int) bool { return spelling(i) < spelling(j) }) {
+		t.Error("the words are not sorted")
+	}
+	for i := range count {
+		if Find(spelling(i)) != Word(i) {
+			t.Fatalf("word %d, %q, is not found", i, spelling(i))
+		}
+	}
+	for _, unknown := range []string{"", "zzzzqx", "\xff"} {
+		if Find(unknown) != None {
+			t.Errorf("%q is found", unknown)
+		}
+	}
+}
+
+// TestMeaning: in every language, words are nearer to those of like meaning.
+func TestMeaning(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ word, near, far string }{
+		{"price", "cost", "title"}, {"price", "价格", "日期"}, {"customer", "client", "weight"},
+		{"city", "stadt", "preis"}, {"author", "作者", "价格"}, {"date", "日期", "作者"}, {"country", "nation", "height"},
+	} {
+		near, far := Similarity(Find(tt.word), Find(tt.near)), Similarity(Find(tt.word), Find(tt.far))
+		if near < 0.35 || near < far+0.15 {
+			t.Errorf("%s is as near as %.2f to %s and %.2f to %s", tt.word, near, tt.near, far, tt.far)
+		}
+	}
+}
+
+func TestRarity(t *testing.T) {
+	t.Parallel()
+	if common, rare := Find("the").Rarity(), Find("invoice").Rarity(); common >= rare || None.Rarity() != 1 {
+		t.Errorf("the is as rare as %.2f, invoice as %.2f, an unknown word as %.2f", common, rare, None.Rarity())
+	}
+}
+
+func TestSegment(t *testing.T) {
+	t.Parallel()
+	for run, want := range map[string][]string{"商品价格": {"商品", "价格"}, "发布日期": {"发布", "日期"}, "": nil, "\U00020000": {"\U00020000"}} {
+		if diff := cmp.Diff(want, Segment(run)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", run, diff)
+		}
+	}
+}
+
+func FuzzSegment(f *testing.F) {
+	f.Add("商品价格x")
+	f.Fuzz(func(t *testing.T, run string) {
+		if got := strings.Join(Segment(run), ""); got != run {
+			t.Errorf("the parts of %q are %q", run, got)
+		}
+	})
+}
