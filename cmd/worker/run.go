@@ -108,7 +108,9 @@ func (w *worker) build(cfg *config.Config, link *relayLink) error {
 		return err
 	}
 	link.relay = w.relay
-	if w.service, err = newService(cfg, db, analyzer, link.owner, logger); err != nil {
+	// The keepers are there before the service starts.
+	recheck := func(schemaID int64) { w.keepers.sweeper.Recheck(schemaID) }
+	if w.service, err = newService(cfg, db, analyzer, link.owner, recheck, logger); err != nil {
 		return err
 	}
 	if w.keepers, err = newKeepers(cfg, db, link.owner, logger); err != nil {
