@@ -69,6 +69,9 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 		f := run.Failure{Code: run.CodeSchemaGone, Text: "the schema was deleted before its analysis was finished"}
 		return run.Outcome{State: run.OutcomeSchemaGone}, t.fail(r, f)
 	}
+	if x.record.TenantID != r.TenantID {
+		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, run.Failure{Code: run.CodeSuperseded, Text: movedText})
+	}
 	if x.record.DetectedFields != string(d.Schema.RawFields) {
 		return t.startAgain(r, x.record)
 	}
