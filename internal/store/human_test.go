@@ -146,3 +146,19 @@ func TestSchemaOfAnotherTenantMeanwhile(t *testing.T) {
 		})
 	})
 }
+
+// Whoever disables the analysis of a schema while it goes on has the last word.
+func TestDisabledMeanwhile(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		c := g.claim(id, "a")
+		g.sql("UPDATE schemas SET ai_analysis_status = 'disabled' WHERE id = ?", id)
+		if outcome := g.commit(c, createCustomer()); outcome.State != run.OutcomeFailed {
+			t.Errorf("outcome %s, want failed", outcome.State)
+		}
+		g.wantRow(id, "pending disabled - -")
+		g.wantEvents(id, "1:started 2:failed ")
+		g.wantValue("superseded", "SELECT outcome FROM schemacast_runs")
+		g.wantValue("0", "SELECT count(*) FROM schemas WHERE type = 'struct'")
+	})
+}
