@@ -50,9 +50,9 @@ and run the same command again. As root on Debian or Ubuntu it installs them its
 # laravel_usable: PHP has Laravel, both Redis clients and the tools of the package's tests.
 laravel_usable() {
   has php && has phpunit && has phpcs &&
-    php -r 'exit(@include_once("Illuminate/autoload.php") && @include_once("Predis/autoload.php") &&
-      extension_loaded("redis") && extension_loaded("pdo_pgsql") && extension_loaded("pdo_sqlite") &&
-      extension_loaded("mbstring") ? 0 : 1);'
+    php -r '// Without its own parentheses include_once would take the whole condition for a path.
+      exit((@include_once "Illuminate/autoload.php") && (@include_once "Predis/autoload.php") && extension_loaded("redis") &&
+      extension_loaded("pdo_pgsql") && extension_loaded("pdo_sqlite") && extension_loaded("mbstring") ? 0 : 1);'
 }
 
 # install_modules SOURCE TARGET NAME installs the package.json of SOURCE into TARGET. The
