@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,9 +78,35 @@ func (w *worker) died() {
 	}
 }
 
-// pause stops the whole process, as a machine that sleeps, until resume.
-func (w *worker) pause()  { w.signal(syscall.SIGSTOP) }
+// pause stops the whole process, as a machine that sleeps, until resume. It returns when
+// the last thread has stopped: the signal takes a while to arrive on a busy machine.
+func (w *worker) pause() {
+	w.t.Helper()
+	w.signal(syscall.SIGSTOP)
+	await(w.t, "the worker has stopped", w.stands)
+}
+
 func (w *worker) resume() { w.signal(syscall.SIGCONT) }
+
+// stands says whether no thread of the process runs, where the system tells of threads.
+func (w *worker) stands() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", w.cmd.Process.Pid))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// "pid (name) state ...", and the name may have any characters.
+		_, after, found := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+		if found && !bytes.HasPrefix(after, []byte("T")) {
+			return false
+		}
+	}
+	return true
+}
 
 func (w *worker) signal(s syscall.Signal) {
 	w.t.Helper()

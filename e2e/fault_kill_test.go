@@ -107,6 +107,24 @@ func TestFault05KilledBeforeTheAcknowledgement(t *testing.T) {
 	}
 }
 
+// Somebody asks again while the task of the run that has just ended is still there, so
+// that no task is added. No sweep helps.
+func TestFault05AskedAgainBeforeTheAcknowledgement(t *testing.T) {
+	t.Parallel()
+	g := newFaultGround(t)
+	g.env["WORKER_SWEEP_INTERVAL"] = "10m"
+	w := g.start(t)
+	w.arm("run.committed=hang")
+	ids := g.add(shapes(1)...)
+	g.enqueue(ids)
+	w.reached("run.committed", 1)
+	g.want(0, "already", "enqueue", "schema", ids[0])
+	g.wantValue("completed, requested", "SELECT string_agg(state, ', ' ORDER BY id) FROM schemacast_runs")
+	w.arm()
+	g.prove(verdict{calls: -1, runs: "completed 1, completed 1"})
+	g.wantHistory("started completed started completed")
+}
+
 func TestFault06KilledBetweenCommitAndBroadcast(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

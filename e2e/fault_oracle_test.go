@@ -90,7 +90,7 @@ var broken = map[string]string{
 		WHERE r.outcome = 'completed' AND (s.ai_recommendations IS NULL OR NOT EXISTS (SELECT 1 FROM schema_mappings m WHERE m.schema_id = r.schema_id))`,
 	"P2 a run that was ended by more than one attempt": `SELECT format('run %s of schema %s by %s', r.id, r.schema_id, count(*))
 		FROM schemacast_runs r JOIN schemacast_attempts a ON a.run_id = r.id
-		WHERE a.outcome NOT IN ('retry', 'released', 'lost') GROUP BY r.id, r.schema_id HAVING count(*) > 1`,
+		WHERE a.outcome NOT IN ('retry', 'snoozed', 'released', 'lost') GROUP BY r.id, r.schema_id HAVING count(*) > 1`,
 	"P2 an ended run with an open attempt": `SELECT format('run %s, fence %s', r.id, a.fence) FROM schemacast_runs r JOIN schemacast_attempts a ON a.run_id = r.id
 		WHERE r.ended_ms IS NOT NULL AND (a.ended_ms IS NULL OR a.outcome = '')`,
 	"P3 not exactly one terminal event of a run": `SELECT format('run %s of schema %s: %s', r.id, r.schema_id, coalesce(string_agg(e.kind, ' ' ORDER BY e.seq), 'none'))

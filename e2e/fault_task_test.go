@@ -116,8 +116,7 @@ func TestFault35Poison(t *testing.T) {
 	ids := g.add(shapes(2)...)
 	g.enqueue(ids[:1])
 	for range 3 {
-		w := g.start(t, "SCHEMACAST_FAILPOINTS=run.analysing=kill")
-		w.died()
+		g.spawn(t, "SCHEMACAST_FAILPOINTS=run.analysing=kill").died() // it may not live until it is ready
 		g.loseTime()
 	}
 	g.start(t)

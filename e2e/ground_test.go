@@ -223,7 +223,7 @@ func (g *ground) start(t *testing.T, env ...string) *worker {
 		}
 		response, err := http.Get(w.health + "/readyz")
 		if err != nil {
-			return false
+			return w.hasEnded()
 		}
 		_ = response.Body.Close()
 		return response.StatusCode == http.StatusOK

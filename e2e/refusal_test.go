@@ -98,3 +98,16 @@ func TestCompletion(t *testing.T) {
 		(&ground{t: t}).want(0, "completion -c bash", program, "completion", "bash")
 	}
 }
+
+// Events of a tenant whose channel nobody is admitted to are lost on everybody, and no
+// error tells.
+func TestWorkerNamesTenantsThatNobodyHears(t *testing.T) {
+	t.Parallel()
+	g := newFaultGround(t)
+	g.env["BROADCAST_CHANNEL"] = "private"
+	g.exec("INSERT INTO tenants (id, name) VALUES ('acme.eu', 'Acme')")
+	w := g.start(t)
+	w.says("events that nobody can hear")
+	w.says("acme.eu")
+	w.stop()
+}

@@ -21,7 +21,7 @@ func (s *soak) report(length time.Duration) string {
 	order, repeated := s.deliveries()
 	line("events: %s in the outbox, %d deliveries, %d of them repetitions; out of order: %d",
 		s.value("SELECT count(*) FROM schemacast_events"), len(s.recorder.Messages()), repeated, order)
-	line("attempts: %s", s.value("SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY n DESC) FROM (SELECT outcome, count(*) AS n FROM schemacast_attempts GROUP BY 1) x"))
+	line("attempts: %s", s.value("SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY n DESC) FROM (SELECT outcome, sum(times) AS n FROM schemacast_attempts GROUP BY 1) x"))
 	b.WriteString(s.calls())
 	line("faults: %d", sum(s.faults))
 	for _, name := range slices.Sorted(maps.Keys(s.faults)) {

@@ -107,6 +107,14 @@ func TestStatusTellsTheHistory(t *testing.T) {
 	if len(d.Runs) != 1 || len(d.Runs[0].Attempts) != 1 || d.Runs[0].EndedAt != nil || d.Runs[0].Attempts[0].ErrorCode != "llm_unavailable" {
 		t.Errorf("document %+v, want one open run with one attempt that gave up", d)
 	}
+	for range 12 {
+		g.must(g.db.Retry(t.Context(), g.claim(1), run.Failure{Code: run.CodeLLMRateLimited, Text: "too many requests"}, true))
+	}
+	g.want(0, "snoozed 12 times  by other:1", "status", "1")
+	g.must(json.Unmarshal([]byte(g.want(0, "", "--json", "status", "1").stdout), &d))
+	if last := d.Runs[0].Attempts[len(d.Runs[0].Attempts)-1]; last.Number != 13 || last.Times != 12 {
+		t.Errorf("last attempt %+v, want 12 snoozes up to number 13", last)
+	}
 }
 
 func TestRetryOfWhatFailed(t *testing.T) {

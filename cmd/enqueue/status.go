@@ -93,6 +93,7 @@ type runDocument struct {
 
 type attemptDocument struct {
 	Number    int64      `json:"number"`
+	Times     int        `json:"times"`
 	Owner     string     `json:"owner"`
 	StartedAt time.Time  `json:"started_at"`
 	EndedAt   *time.Time `json:"ended_at,omitempty"`
@@ -135,7 +136,7 @@ func documentOf(r store.Run) runDocument {
 	}
 	for _, t := range r.Attempts {
 		d.Attempts = append(d.Attempts, attemptDocument{
-			Number: t.Number, Owner: t.Owner, StartedAt: t.Started, EndedAt: orNone(t.Ended), Outcome: t.Outcome,
+			Number: t.Number, Times: t.Times, Owner: t.Owner, StartedAt: t.Started, EndedAt: orNone(t.Ended), Outcome: t.Outcome,
 			ErrorCode: string(t.Failure.Code), Error: t.Failure.Text,
 		})
 	}
@@ -159,7 +160,11 @@ func writeRun(b *strings.Builder, r store.Run) {
 	if r.Failure.Code != "" {
 		fmt.Fprintf(b, "    %s: %s\n", r.Failure.Code, printable(r.Failure.Text))
 	}
-	if hidden := r.AttemptCount - len(r.Attempts); hidden > 0 {
+	hidden := r.AttemptCount
+	for _, t := range r.Attempts {
+		hidden -= t.Times
+	}
+	if hidden > 0 {
 		fmt.Fprintf(b, "    %s before these\n", counted(hidden, "attempt", "attempts"))
 	}
 	for _, t := range r.Attempts {
@@ -179,8 +184,11 @@ func stateOf(r store.Run) string {
 }
 
 func attemptState(t store.Attempt) string {
-	if t.Outcome == "" {
+	switch {
+	case t.Outcome == "":
 		return "running"
+	case t.Times > 1:
+		return fmt.Sprintf("%s %d times", t.Outcome, t.Times)
 	}
 	return t.Outcome
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/schemacast/schemacast/internal/broadcast"
 	"github.com/schemacast/schemacast/internal/config"
 	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/store"
 )
 
 type checkCmd struct {
@@ -101,12 +102,24 @@ func checkDatabase(ctx context.Context, r *report, cfg *config.Config) {
 	r.result("database", err, "%s, version %s", cfg.Database, version)
 	r.result("database tables", db.CheckTables(ctx), "the app's and ours are there")
 	r.result("database privileges", db.CheckPrivileges(ctx), "the user may do what a worker does")
+	checkTenants(ctx, r, db, cfg)
 	ahead, err := db.ClockAhead(ctx)
 	if err != nil {
 		r.failed("database clock", err)
 		return
 	}
 	checkClock(r, "database clock", ahead)
+}
+
+// checkTenants says nothing when the table is not there: that is told already.
+func checkTenants(ctx context.Context, r *report, db *store.Store, cfg *config.Config) {
+	switch unheard, err := unheardTenants(ctx, db, cfg); {
+	case err != nil:
+	case unheard != "":
+		r.warning("tenants", "%s", unheard)
+	case cfg.Broadcast.Publishes():
+		r.ok("tenants", "their ids can be parts of channel names")
+	}
 }
 
 func checkRedis(ctx context.Context, r *report, cfg *config.Config) {

@@ -143,6 +143,7 @@ func TestCheckRealServices(t *testing.T) {
 		[3]string{"warning", "redis persistence", "set appendonly yes"},
 		[3]string{"ok", "redis clock", ""},
 		[3]string{"ok", "broadcast", "channels are public"},
+		[3]string{"ok", "tenants", ""},
 		[3]string{"ok", "model", "llmtest at " + model.BaseURL()},
 	)
 	if n := model.Count(); n != 1 {
@@ -163,6 +164,12 @@ func TestCheckRealServices(t *testing.T) {
 		[3]string{"failed", "database privileges", "GRANT INSERT, UPDATE ON schemas TO reader_"},
 		[3]string{"failed", "database privileges", "GRANT USAGE ON SEQUENCE schemas_id_seq TO reader_"},
 	)
+	database(t, good["DB_URL"], "INSERT INTO tenants (id, name) SELECT 'acme.' || n, 'Acme' FROM generate_series(1, 7) n")
+	check(t, good, "--no-llm").want(t, 0, [3]string{"ok", "tenants", ""})
+	private := with(good, "BROADCAST_CHANNEL", "private")
+	check(t, private, "--no-llm").want(t, 0, [3]string{"warning", "tenants", `events of 7 tenants: "acme.1" contains ".", at which`})
+	check(t, private, "--no-llm").want(t, 0, [3]string{"warning", "tenants", "; and 2 more; give them ids of letters"})
+	database(t, good["DB_URL"], "DELETE FROM tenants")
 	database(t, good["DB_URL"], "DROP TABLE schema_mappings")
 	check(t, good, "--no-llm").want(t, 1, [3]string{"failed", "database tables", "schema_mappings are missing"})
 	check(t, with(good, "DB_URL", testenv.Postgres(t)), "--no-llm").want(t, 1,

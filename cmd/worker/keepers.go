@@ -33,7 +33,7 @@ func newKeepers(cfg *config.Config, db *store.Store, owner string, logger *slog.
 	var watchErr, doctorErr, sweeperErr error
 	k.watch, watchErr = run.NewWatch(options, db, run.WatchConfig{Logger: logger})
 	k.doctor, doctorErr = run.NewDoctor(db, k.redis, run.DoctorConfig{
-		Owner: owner, Interval: min(interval, 30*time.Second), Logger: logger,
+		Owner: owner, Interval: min(2*interval, 30*time.Second), Logger: logger,
 	})
 	k.sweeper, sweeperErr = run.NewSweeper(db, k.redis, run.SweeperConfig{
 		Owner: owner, Interval: interval, Grace: min(interval, youngRequest), Producer: "sweeper/" + buildinfo.Version(), Logger: logger,

@@ -88,6 +88,8 @@ type worker struct {
 	health    *admin.Server
 	limits    redis.UniversalClient // counts what all workers ask of the model
 	logger    *slog.Logger
+	// unheard says which tenants' events nobody can hear.
+	unheard func(context.Context) (string, error)
 }
 
 func build(cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Logger) (*worker, error) {
@@ -100,6 +102,7 @@ func build(cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Lo
 
 func (w *worker) build(cfg *config.Config, link *relayLink) error {
 	db, logger := w.db, w.logger
+	w.unheard = func(ctx context.Context) (string, error) { return unheardTenants(ctx, db, cfg) }
 	analyzer, model, err := newAnalyzer(cfg, db, w.limits, logger)
 	if err != nil {
 		return err
@@ -108,7 +111,9 @@ func (w *worker) build(cfg *config.Config, link *relayLink) error {
 		return err
 	}
 	link.relay = w.relay
-	if w.service, err = newService(cfg, db, analyzer, link.owner, logger); err != nil {
+	// The keepers are there before the service starts.
+	recheck := func(schemaID int64) { w.keepers.sweeper.Recheck(schemaID) }
+	if w.service, err = newService(cfg, db, analyzer, link.owner, recheck, logger); err != nil {
 		return err
 	}
 	if w.keepers, err = newKeepers(cfg, db, link.owner, logger); err != nil {
@@ -147,6 +152,11 @@ func (w *worker) start(ctx context.Context) error {
 	// down; it has to be seen, though.
 	if err := w.publisher.Check(ctx); err != nil {
 		w.logger.Warn("events can not be published", "error", err)
+	}
+	if problem, err := w.unheard(ctx); err != nil {
+		return err
+	} else if problem != "" {
+		w.logger.Warn("events that nobody can hear", "problem", problem)
 	}
 	if err := w.relay.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the relay: %w", err)

@@ -120,14 +120,17 @@ func newAnalyzer(
 	return analyzer, model, err
 }
 
-func newService(cfg *config.Config, db *store.Store, analyzer *analysis.Analyzer, owner string, logger *slog.Logger) (*run.Service, error) {
+// newService returns the service; ended hears of each schema whose task has ended.
+func newService(
+	cfg *config.Config, db *store.Store, analyzer *analysis.Analyzer, owner string, ended func(schemaID int64), logger *slog.Logger,
+) (*run.Service, error) {
 	confirm := run.ConfirmAlways
 	if cfg.Analysis.ConfirmVerified {
 		confirm = run.ConfirmVerified
 	}
 	handler, err := run.NewHandler(db, analyzer, run.HandlerConfig{
 		Owner: owner, Confirm: confirm, AnalysisTimeout: cfg.Analysis.Timeout, GiveUpAfter: cfg.Analysis.GiveUpAfter,
-		TenantSlots: cfg.Worker.TenantConcurrency, Logger: logger,
+		TenantSlots: cfg.Worker.TenantConcurrency, Ended: ended, Logger: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -118,6 +118,20 @@ func (n namer) channels(ev schema.Event) ([]string, error) {
 	return names, nil
 }
 
+// CheckTenant says why nobody can hear a tenant's events, as a *ChannelError; nil when
+// somebody can. Either no channel can carry them, and they are given up; or the channel is
+// one that listeners have to be admitted to, and Laravel, whose {tenant} ends at a dot,
+// admits nobody.
+func (r *Renderer) CheckTenant(tenantID string) error {
+	if _, err := r.namer.channels(schema.Event{TenantID: tenantID}); err != nil {
+		return err
+	}
+	if r.namer.mode != ModePublic && strings.Contains(tenantID, ".") {
+		return &ChannelError{TenantID: tenantID, Reason: `contains ".", at which the {tenant} of a Laravel channel ends, so that nobody is admitted to listen`}
+	}
+	return nil
+}
+
 func (n namer) fill(template string, ev schema.Event) (name, reason string) {
 	for _, use := range []struct{ holder, value string }{{tenantHolder, ev.TenantID}, {requesterHolder, ev.RequestedBy}} {
 		if !strings.Contains(template, use.holder) {

@@ -124,3 +124,31 @@ func TestTenantsNeverMeet(t *testing.T) {
 		}
 	})
 }
+
+// A tenant whose id Laravel's {tenant} does not match is published where nobody is
+// admitted.
+func TestCheckTenant(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		mode   Mode
+		tenant string
+		reason string
+	}{
+		{ModePublic, "acme.com", ""},
+		{ModePrivate, testTenant, ""},
+		{ModeEncrypted, "a_b-c=1@x,y;z", ""},
+		{ModePrivate, "acme.com", `contains ".", at which the {tenant} of a Laravel channel ends`},
+		{ModeEncrypted, "8.schemas.x", `contains "."`},
+		{ModePublic, "acme inc", "contains ' '"},
+		{ModePrivate, "acme-cache-1", `contains "cache-"`},
+	} {
+		r, err := NewRenderer(Config{Mode: tt.mode, EncryptionKey: "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got *ChannelError
+		if errors.As(r.CheckTenant(tt.tenant), &got) != (tt.reason != "") || got != nil && !strings.Contains(got.Reason, tt.reason) {
+			t.Errorf("%s %q: %v, want %q", tt.mode, tt.tenant, got, tt.reason)
+		}
+	}
+}

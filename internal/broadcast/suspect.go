@@ -28,6 +28,11 @@ const (
 
 // suspect is the first unsent event of a stream, which failed while others passed: a
 // firewall dislikes its words, or the server breaks on it.
+//
+// Each relay remembers its own, and forgets them with its process. Where several share an
+// outbox such an event may be tried by each of them in turn, so that giving it up takes as
+// many times five minutes. Only its own schema waits for that, and what a client reads when
+// it connects is right meanwhile; a record in the database would cost every event a write.
 type suspect struct {
 	seq   int64
 	tries int // that failed while others passed

@@ -74,7 +74,7 @@ func TestLoadDefaults(t *testing.T) {
 		},
 		Worker: Worker{
 			Concurrency: 32, Backfill: 8, DrainTimeout: 90 * time.Second, PollInterval: 50 * time.Millisecond, HealthAddr: "127.0.0.1:8081",
-			SweepInterval: 20 * time.Second, RetainEvents: 24 * time.Hour, RetainAnswers: 30 * 24 * time.Hour, RetainRuns: 90 * 24 * time.Hour,
+			SweepInterval: 10 * time.Second, RetainEvents: 24 * time.Hour, RetainAnswers: 30 * 24 * time.Hour, RetainRuns: 90 * 24 * time.Hour,
 		},
 		Log: Log{Level: slog.LevelInfo},
 	}

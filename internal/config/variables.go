@@ -99,7 +99,7 @@ type variables struct {
 	WorkerTenant        int           `env:"WORKER_TENANT_CONCURRENCY" envDefault:"0" group:"Worker" help:"Analyses of one tenant at a time, of all workers together, up to 1000; 0 for no limit."`
 	WorkerDrainTimeout  time.Duration `env:"WORKER_DRAIN_TIMEOUT" envDefault:"90s" group:"Worker" help:"How long a stopping worker waits for running analyses, up to 1h."`
 	WorkerPollInterval  time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"50ms" group:"Worker" help:"How often an idle worker looks into Redis, 10ms to 10s."`
-	WorkerSweepInterval time.Duration `env:"WORKER_SWEEP_INTERVAL" envDefault:"20s" group:"Worker" help:"How often the workers look for analyses whose task was lost, 1s to 10m."`
+	WorkerSweepInterval time.Duration `env:"WORKER_SWEEP_INTERVAL" envDefault:"10s" group:"Worker" help:"How often the workers look for analyses whose task was lost, 1s to 10m."`
 	WorkerRetainEvents  time.Duration `env:"WORKER_RETAIN_EVENTS" envDefault:"24h" group:"Worker" help:"How long events are kept after they were sent, 1m or more; 0 for ever."`
 	WorkerRetainAnswers time.Duration `env:"WORKER_RETAIN_ANSWERS" envDefault:"720h" group:"Worker" help:"How long the model's answers are kept, so that the same question costs nothing, 1m or more; 0 for ever."`
 	WorkerRetainRuns    time.Duration `env:"WORKER_RETAIN_RUNS" envDefault:"2160h" group:"Worker" help:"How long runs and their attempts are kept after they ended, 1m or more; 0 for ever."`

@@ -60,7 +60,11 @@ func (b *fakeBacklog) Orphans(_ context.Context, after *Orphan, _ time.Duration,
 	b.pages++
 	from := 0
 	if after != nil {
-		from = 1 + slices.IndexFunc(b.orphans, func(o Orphan) bool { return o.SchemaID == after.SchemaID })
+		// After the last one of a page, or before all of the backfill.
+		from = slices.IndexFunc(b.orphans, func(o Orphan) bool { return o.SchemaID == after.SchemaID || after.SchemaID == 0 && o.Backfill })
+		if after.SchemaID != 0 {
+			from++
+		}
 	}
 	return slices.Clone(b.orphans[from:min(from+limit, len(b.orphans))]), b.err
 }
@@ -78,6 +82,18 @@ func (b *fakeBacklog) Forgotten(_ context.Context, after int64, _ time.Duration,
 		b.swept <- struct{}{}
 	}
 	return page, b.err
+}
+
+func (b *fakeBacklog) Requested(_ context.Context, schemaIDs []int64) ([]Orphan, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var open []Orphan
+	for _, o := range b.orphans {
+		if slices.Contains(schemaIDs, o.SchemaID) {
+			open = append(open, o)
+		}
+	}
+	return open, b.err
 }
 
 func (b *fakeBacklog) Abandon(_ context.Context, o Orphan, putAway time.Time, f Failure) (bool, error) {

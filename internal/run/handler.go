@@ -79,6 +79,9 @@ type HandlerConfig struct {
 	// TenantSlots is how many runs of one tenant may go on at a time, over all workers.
 	// Defaults to any number.
 	TenantSlots int
+	// Ended is told of each schema whose task is about to be acknowledged, as
+	// Sweeper.Recheck wants it. It must not block. Defaults to nobody.
+	Ended func(schemaID int64)
 	// Logger defaults to one that discards.
 	Logger *slog.Logger
 }
@@ -149,6 +152,9 @@ func (c HandlerConfig) withDefaults() HandlerConfig {
 	if c.GiveUpAfter <= 0 {
 		c.GiveUpAfter = 24 * time.Hour
 	}
+	if c.Ended == nil {
+		c.Ended = func(int64) {}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -182,7 +188,11 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) (err error) {
 	if err != nil {
 		return h.undecodable(ctx, err)
 	}
-	return h.take(ctx, ClaimRequest{SchemaID: payload.SchemaID, TenantID: payload.TenantID})
+	err = h.take(ctx, ClaimRequest{SchemaID: payload.SchemaID, TenantID: payload.TenantID})
+	if err == nil {
+		h.cfg.Ended(payload.SchemaID)
+	}
+	return err
 }
 
 // take claims a schema and makes an attempt at it.

@@ -108,7 +108,7 @@ const (
 	OutcomeFieldsChanged OutcomeState = "fields_changed" // nothing was written; analyse Outcome.Schema
 	OutcomeEntityGone    OutcomeState = "entity_gone"    // nothing was written; the entity was deleted or changed, analyse again
 	OutcomeSchemaGone    OutcomeState = "schema_gone"    // the row was deleted; the run has ended
-	OutcomeFailed        OutcomeState = "failed"         // the fields changed too often; the run has ended
+	OutcomeFailed        OutcomeState = "failed"         // the fields changed too often, or nobody wants the result any more; the run has ended
 	OutcomeCancelled     OutcomeState = "cancelled"      // somebody cancelled it before the commit; the run has ended
 )
 

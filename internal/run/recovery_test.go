@@ -33,6 +33,18 @@ func (r requests) Orphans(_ context.Context, after *Orphan, _ time.Duration, lim
 	return out, nil
 }
 
+func (r requests) Requested(_ context.Context, schemaIDs []int64) ([]Orphan, error) {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	var out []Orphan
+	for _, id := range schemaIDs {
+		if run := r.store.runs[id]; run != nil && run.state == "pending" {
+			out = append(out, Orphan{SchemaID: id, TenantID: run.schema.TenantID, RunID: "run", Fence: run.fence})
+		}
+	}
+	return out, nil
+}
+
 // recovering is a worker with its sweeper and queue doctor on a real Redis.
 type recovering struct {
 	opts    redis.UniversalOptions

@@ -54,6 +54,17 @@ func (s *sweep) queue(ctx context.Context) error {
 	if err := s.inspector.Register(ctx); err != nil {
 		return fmt.Errorf("show the queues to asynqmon: %w", err)
 	}
+	if err := s.measure(ctx); err != nil {
+		return err
+	}
+	if err := s.orphans(ctx); err != nil {
+		return err
+	}
+	return s.forgotten(ctx)
+}
+
+// measure finds out how much room the queues have.
+func (s *sweep) measure(ctx context.Context) error {
 	for _, queue := range task.Queues() {
 		waiting, err := s.inspector.Waiting(ctx, queue)
 		if err != nil {
@@ -61,10 +72,7 @@ func (s *sweep) queue(ctx context.Context) error {
 		}
 		s.room[queue] = int64(s.cfg.Depth) - waiting
 	}
-	if err := s.orphans(ctx); err != nil {
-		return err
-	}
-	return s.forgotten(ctx)
+	return nil
 }
 
 func (s *sweep) orphans(ctx context.Context) error {
@@ -80,15 +88,27 @@ func (s *sweep) orphans(ctx context.Context) error {
 			s.afterOrphan = nil
 			return nil
 		}
-		last := page[len(page)-1]
-		s.afterOrphan = &last
-		// Interactive ones came first: what follows has no room.
-		if last.Backfill && s.room[task.QueueBackfill] <= 0 {
-			s.afterOrphan = nil
+		if s.afterOrphan = s.following(page[len(page)-1]); s.afterOrphan == nil {
 			return nil
 		}
 	}
 	return nil
+}
+
+// following says after which orphan the next page begins, nil when there is no room for
+// what follows: a million requests that wait for their turn are not to be looked for in
+// Redis at each sweep. Interactive ones come first.
+func (s *sweep) following(last Orphan) *Orphan {
+	switch {
+	case last.Backfill && s.room[task.QueueBackfill] <= 0:
+		return nil
+	case last.Backfill || s.room[task.QueueInteractive] > 0:
+		return &last
+	case s.room[task.QueueBackfill] > 0:
+		return &Orphan{Backfill: true, Requested: time.Unix(0, 0)} // before all of the backfill
+	default:
+		return nil
+	}
 }
 
 func (s *sweep) forgotten(ctx context.Context) error {
@@ -121,6 +141,13 @@ func (s *sweep) page(ctx context.Context, orphans []Orphan) error {
 	if err := s.renew(ctx); err != nil {
 		return err
 	}
+	_, err := s.decide(ctx, orphans)
+	return err
+}
+
+// decide brings back those of some requests that nobody works on, and says how their
+// tasks stood before.
+func (s *sweep) decide(ctx context.Context, orphans []Orphan) ([]task.Standing, error) {
 	s.done.Looked += len(orphans)
 	subjects := make([]task.Subject, len(orphans))
 	for n, o := range orphans {
@@ -128,7 +155,7 @@ func (s *sweep) page(ctx context.Context, orphans []Orphan) error {
 	}
 	standings, err := s.inspector.Lookup(ctx, subjects)
 	if err != nil {
-		return fmt.Errorf("look for tasks: %w", err)
+		return nil, fmt.Errorf("look for tasks: %w", err)
 	}
 	var requests []task.Request
 	for n, o := range orphans {
@@ -136,7 +163,7 @@ func (s *sweep) page(ctx context.Context, orphans []Orphan) error {
 		case standing.Alive:
 		case putAway(o, standing):
 			if err := s.abandon(ctx, o, standing.PutAway); err != nil {
-				return err
+				return nil, err
 			}
 		default:
 			if request, ok := s.request(o, standing); ok {
@@ -144,7 +171,7 @@ func (s *sweep) page(ctx context.Context, orphans []Orphan) error {
 			}
 		}
 	}
-	return s.enqueue(ctx, requests)
+	return standings, s.enqueue(ctx, requests)
 }
 
 // putAway says whether somebody decided, after the request, that its task shall not run:

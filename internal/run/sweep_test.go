@@ -147,6 +147,21 @@ func TestSweepKeepsTheDepth(t *testing.T) {
 	}
 }
 
+// What has no room is not looked for in Redis, and does not hide what has.
+func TestSweepSkipsWhatHasNoRoom(t *testing.T) {
+	t.Parallel()
+	opts := redis.UniversalOptions{Addrs: []string{testenv.Redis(t)}}
+	store := newFakeBacklog(append(orphans(1, 10_000, false), orphans(20_001, 250, true)...)...)
+	s := newSweeper(t, store, opts, SweeperConfig{Depth: 300, Page: 100})
+	want := Sweep{Looked: 300 + 250, Enqueued: 300 + 250}
+	if diff := cmp.Diff(want, sweepOnce(t, s)); diff != "" {
+		t.Errorf("sweep (-want +got):\n%s", diff)
+	}
+	if again := sweepOnce(t, s); again.Enqueued != 0 || again.Looked > 100+250 {
+		t.Errorf("a second sweep over a full queue: %+v", again)
+	}
+}
+
 // A sweep that may not come to the end goes on in the next one.
 func TestSweepGoesOnWhereItWasCut(t *testing.T) {
 	t.Parallel()

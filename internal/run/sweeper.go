@@ -27,7 +27,7 @@ type SweepStore interface {
 type SweeperConfig struct {
 	// Owner names this process. Defaults to NewOwner().
 	Owner string
-	// Interval between two sweeps. Defaults to 20 s.
+	// Interval between two sweeps. Defaults to 10 s.
 	Interval time.Duration
 	// Grace is how old a request has to be: younger ones are their producer's, who is
 	// about to enqueue them. Defaults to 15 s.
@@ -59,7 +59,7 @@ func (c SweeperConfig) withDefaults() SweeperConfig {
 		c.Owner = NewOwner()
 	}
 	for value, fallback := range map[*time.Duration]time.Duration{
-		&c.Interval: 20 * time.Second, &c.Grace: 15 * time.Second, &c.Timeout: 30 * time.Second, &c.PruneInterval: time.Minute,
+		&c.Interval: 10 * time.Second, &c.Grace: 15 * time.Second, &c.Timeout: 30 * time.Second, &c.PruneInterval: time.Minute,
 		&c.PruneTimeout: 10 * time.Second,
 	} {
 		if *value <= 0 {
@@ -95,6 +95,7 @@ type Sweeper struct {
 	log       *slog.Logger
 	loop      periodic
 	trouble   trouble
+	rechecks  rechecks
 
 	mu     sync.Mutex
 	status SweeperStatus
@@ -160,18 +161,22 @@ func NewSweeper(store SweepStore, rdb redis.UniversalClient, cfg SweeperConfig) 
 	}
 	return &Sweeper{
 		store: store, inspector: inspector, producer: producer, cfg: cfg, log: cfg.Logger, loop: periodic{name: sweeperJob},
+		rechecks: rechecks{loop: periodic{name: "rechecks"}},
 	}, nil
 }
 
 // Start begins to sweep, at once. Values of ctx are kept, its end is not.
 func (s *Sweeper) Start(ctx context.Context) error {
-	return s.loop.start(ctx, s.log, s.cfg.Interval, true, s.round)
+	if err := s.loop.start(ctx, s.log, s.cfg.Interval, true, s.round); err != nil {
+		return err
+	}
+	return s.rechecks.loop.start(ctx, s.log, recheckEvery, false, s.recheck)
 }
 
 // Stop ends the sweep in hand and gives the lease back, so that another process goes on
 // at once.
 func (s *Sweeper) Stop(ctx context.Context) error {
-	if err := s.loop.stop(ctx); err != nil {
+	if err := errors.Join(s.rechecks.loop.stop(ctx), s.loop.stop(ctx)); err != nil {
 		return err
 	}
 	if !s.Status().Leading {

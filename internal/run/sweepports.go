@@ -24,6 +24,9 @@ type Backlog interface {
 	// beginning after an id: those that were created since the service was installed,
 	// and grace ago.
 	Forgotten(ctx context.Context, after int64, grace time.Duration, limit int) ([]Orphan, error)
+	// Requested returns the open runs of some schemas that no worker has taken up, however
+	// young they are.
+	Requested(ctx context.Context, schemaIDs []int64) ([]Orphan, error)
 	// Abandon ends the open run of an orphan whose task was put away at a time, or the
 	// wish of a row without a run: row failed, one failed event. It changes nothing, and
 	// says so, when somebody took the run up or asked again since then.

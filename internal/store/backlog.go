@@ -101,6 +101,21 @@ func (t *tx) orphans(from beginning, grace time.Duration, limit int) ([]orphanRo
 	return rows[:min(limit, len(rows))], nil
 }
 
+// Requested implements run.Backlog.
+func (s *Store) Requested(ctx context.Context, schemaIDs []int64) ([]run.Orphan, error) {
+	var orphans []run.Orphan
+	for ids := range slices.Chunk(schemaIDs, maxParameters) {
+		var rows []orphanRow
+		err := s.db.WithContext(ctx).Raw("SELECT "+orphanColumns+" FROM schemacast_runs WHERE active_schema_id IN ? AND state = 'requested' ORDER BY requested_ms, id", ids).
+			Scan(&rows).Error
+		if err != nil {
+			return nil, fmt.Errorf("look for runs of %d schemas: %w", len(ids), translate(err))
+		}
+		orphans = append(orphans, domainOrphans(rows)...)
+	}
+	return orphans, nil
+}
+
 func domainOrphans(rows []orphanRow) []run.Orphan {
 	orphans := make([]run.Orphan, len(rows))
 	for i, r := range rows {

@@ -263,3 +263,34 @@ func TestAbandonThatComesTooLate(t *testing.T) {
 	g.wantRow(id, "pending completed - -")
 	g.wantValue("1", "SELECT count(*) FROM schemacast_runs")
 }
+
+// Requested is asked about schemas whose task has just ended, and knows no grace.
+func TestRequestedOfSomeSchemas(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		young, backfill, running, fresh := g.insertCustomer(), g.insertCustomer(), g.insertCustomer(), g.insertCustomer()
+		ended, unasked := g.insertCustomer(), g.insertCustomer()
+		g.request("", 0, young, running, ended, unasked)
+		g.request(queueBackfill, time.Hour, backfill)
+		g.claim(running, "a")
+		g.commit(g.claim(ended, "a"), createCustomer())
+		found, err := g.Requested(t.Context(), []int64{ended, fresh, running, young, backfill, 99999})
+		g.must(err)
+		type key struct {
+			ID       int64
+			Tenant   string
+			Backfill bool
+		}
+		var got []key
+		for _, o := range found {
+			got = append(got, key{o.SchemaID, o.TenantID, o.Backfill})
+			g.wantValue(o.RunID, "SELECT id FROM schemacast_runs WHERE active_schema_id = ?", o.SchemaID)
+		}
+		want := []key{{backfill, g.tenant, true}, {young, g.tenant, false}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("requested (-want +got):\n%s", diff)
+		}
+		if none, err := g.Requested(t.Context(), nil); err != nil || len(none) != 0 {
+			t.Errorf("of no schema: %v, %v", none, err)
+		}
+	})
+}

@@ -185,6 +185,10 @@ func (r *schemaRow) waits() bool {
 	}
 }
 
+// movedText is what people read about a run whose schema was given to another tenant: its
+// events and entities would be those of the old one.
+const movedText = "the schema belongs to another tenant now; ask again to analyse it there"
+
 // cannotGoOn says why a run that was just taken has to end, and whether the row and
 // the watchers must hear of it. A nil failure means that it can go on.
 func (t *tx) cannotGoOn(r *runRow, record *schemaRow) (failure *run.Failure, writeRow bool) {
@@ -195,6 +199,8 @@ func (t *tx) cannotGoOn(r *runRow, record *schemaRow) (failure *run.Failure, wri
 	case r.CancelledBy != "":
 		f := r.cancellation()
 		return &f, true
+	case record.TenantID != r.TenantID:
+		return ended(run.CodeSuperseded, movedText), true
 	case schema.Kind(record.Type) == schema.KindStruct:
 		return ended(run.CodeSuperseded, "the row is a canonical entity, which is not analysed"), false
 	case !record.underAnalysis():

@@ -69,6 +69,9 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 		f := run.Failure{Code: run.CodeSchemaGone, Text: "the schema was deleted before its analysis was finished"}
 		return run.Outcome{State: run.OutcomeSchemaGone}, t.fail(r, f)
 	}
+	if text := x.notWanted(); text != "" {
+		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, run.Failure{Code: run.CodeSuperseded, Text: text})
+	}
 	if x.record.DetectedFields != string(d.Schema.RawFields) {
 		return t.startAgain(r, x.record)
 	}
@@ -79,6 +82,17 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 		return x.keepHuman()
 	}
 	return x.complete()
+}
+
+// notWanted says why nobody wants the result any more, empty when it is wanted.
+func (x *commitment) notWanted() string {
+	switch {
+	case x.record.TenantID != x.run.TenantID:
+		return movedText
+	case schema.AnalysisStatus(x.record.AIAnalysisStatus) == schema.AnalysisDisabled:
+		return "somebody disabled its analysis meanwhile"
+	}
+	return ""
 }
 
 // startAgain leaves the run to its owner, who analyses the new fields; a schema

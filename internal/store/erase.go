@@ -6,9 +6,6 @@ import (
 	"fmt"
 )
 
-// eraseBatch bounds the rows that one transaction of Erase deletes.
-const eraseBatch = 3000
-
 // Erased counts the rows of a tenant that were deleted from our tables.
 type Erased struct {
 	Events  int64
@@ -91,6 +88,7 @@ func (s *Store) erase(ctx context.Context, tenantID string, e erasure) error {
 	if e.only != "" {
 		condition += " AND " + e.only
 	}
+	batch := s.cfg.bounds.eraseBatch
 	var after []any
 	for {
 		var keys []string
@@ -101,7 +99,7 @@ func (s *Store) erase(ctx context.Context, tenantID string, e erasure) error {
 				query += " AND x." + e.key + " > ?"
 			}
 			keys, deleted = nil, 0
-			if _, err := t.query(&keys, query+" ORDER BY x."+e.key+" LIMIT ?", append(args, eraseBatch)...); err != nil || len(keys) == 0 {
+			if _, err := t.query(&keys, query+" ORDER BY x."+e.key+" LIMIT ?", append(args, batch)...); err != nil || len(keys) == 0 {
 				return err
 			}
 			if e.table == "schemacast_runs" {
@@ -117,7 +115,7 @@ func (s *Store) erase(ctx context.Context, tenantID string, e erasure) error {
 			return err
 		}
 		*e.deleted += deleted
-		if len(keys) < eraseBatch {
+		if len(keys) < batch {
 			return nil
 		}
 		after = []any{keys[len(keys)-1]}

@@ -13,9 +13,6 @@ const (
 	// settling is how long a row may stay invisible after the time that it says it was
 	// created: its producer's transaction may commit late.
 	settling = 10 * time.Minute
-	// revisited is how many rows that count as settled are looked at again in one
-	// sweep, so that what became visible later still is found in the end.
-	revisited = 5000
 	// maxID is more than any id.
 	maxID = math.MaxInt64
 )
@@ -141,7 +138,7 @@ func (s *search) again(after, settled int64, limit int) ([]run.Orphan, error) {
 		}
 	}
 	var last int64
-	n, err := s.query(&last, "SELECT id FROM schemas WHERE id > ? AND id <= ? ORDER BY id LIMIT 1 OFFSET ?", begin, settled, revisited-1)
+	n, err := s.query(&last, "SELECT id FROM schemas WHERE id > ? AND id <= ? ORDER BY id LIMIT 1 OFFSET ?", begin, settled, s.store.cfg.bounds.revisited-1)
 	if err != nil {
 		return nil, err
 	}

@@ -106,16 +106,17 @@ func TestForgottenRowsBelowTheSettledOnes(t *testing.T) {
 // More settled rows than one sweep looks at again are looked at in turn.
 func TestSettledRowsAreRevisitedInTurn(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
+		g = g.bounded()
 		g.installed(24 * time.Hour)
 		at := time.Now().UTC().Add(-time.Hour).Format(appTime)
 		g.sql("INSERT INTO schemas (created_at, updated_at, hash, tenant_id, sample_data, detected_fields, ai_analysis_status) "+
 			"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "+
-			"SELECT "+g.timestamp(at)+", "+g.timestamp(at)+", 'h' || i, ?, '[]', '[]', 'completed' FROM n", 2*revisited+10, g.tenant)
+			"SELECT "+g.timestamp(at)+", "+g.timestamp(at)+", 'h' || i, ?, '[]', '[]', 'completed' FROM n", 2*g.cfg.bounds.revisited+10, g.tenant)
 		g.wantForgotten()
-		g.wantValue("5000", "SELECT value FROM schemacast_meta WHERE key = ?", revisitedKey)
-		g.sql("UPDATE schemas SET ai_analysis_status = 'pending' WHERE hash IN ('h3', 'h10003')")
-		g.wantForgotten() // from 5001 to 10000
-		for _, want := range [][]int64{{10003}, {3}, nil, {10003}, {3}, nil} {
+		g.wantValue("500", "SELECT value FROM schemacast_meta WHERE key = ?", revisitedKey)
+		g.sql("UPDATE schemas SET ai_analysis_status = 'pending' WHERE hash IN ('h3', 'h1003')")
+		g.wantForgotten() // from 501 to 1000
+		for _, want := range [][]int64{{1003}, {3}, nil, {1003}, {3}, nil} {
 			list, err := g.Forgotten(t.Context(), 0, time.Minute, 10)
 			g.must(err)
 			if diff := cmp.Diff(want, schemaIDs(list)); diff != "" {

@@ -9,8 +9,8 @@ import (
 	"github.com/schemacast/schemacast/internal/run"
 )
 
-// maxAttemptsShown bounds the attempts of a run in its history: one that waited long
-// for a provider has hundreds.
+// maxAttemptsShown bounds the attempts of a run in its history: one that waited long, and
+// for several things in turn, has hundreds.
 const maxAttemptsShown = 100
 
 // Run is what is known of one run, for people. Times are zero for what did not happen
@@ -32,19 +32,21 @@ type Run struct {
 	Model       string
 	Failure     run.Failure // of the run, or of its last attempt while it is open
 	EntityID    int64       // 0 when the schema was mapped to none
-	// AttemptCount is how often the run was claimed, and Attempts the last 100 of
-	// these, oldest first.
+	// AttemptCount is how often the run was claimed, and Attempts the last of these,
+	// oldest first, in at most 100 entries.
 	AttemptCount int
 	Attempts     []Attempt
 }
 
-// Attempt is one claim of a run.
+// Attempt is one claim of a run, or several in a row that were given back for the same
+// reason and did not count.
 type Attempt struct {
-	Number  int64 // the fence; counts every claim of the run, from 1
+	Number  int64 // the fence; counts every claim of the run, from 1. Of several, the last
+	Times   int   // how many claims it stands for
 	Owner   string
-	Started time.Time
+	Started time.Time // of several, the first
 	Ended   time.Time // zero while it goes on
-	Outcome string    // retry, released, lost, or that of the run
+	Outcome string    // retry, snoozed, released, lost, or that of the run
 	Failure run.Failure
 }
 
@@ -138,12 +140,13 @@ func (t *tx) readAttempts(runs []Run) error {
 		RunID, Owner, Outcome, ErrorCode, ErrorText string
 
 		Fence     int64
+		Times     int
 		StartedMs int64
 		EndedMs   *int64
 		Total     int
 	}
-	_, err := t.query(&rows, "SELECT * FROM (SELECT run_id, fence, owner, started_ms, ended_ms, outcome, error_code, error_text, "+
-		"count(*) OVER (PARTITION BY run_id) AS total, row_number() OVER (PARTITION BY run_id ORDER BY fence DESC) AS place "+
+	_, err := t.query(&rows, "SELECT * FROM (SELECT run_id, fence, times, owner, started_ms, ended_ms, outcome, error_code, error_text, "+
+		"sum(times) OVER (PARTITION BY run_id) AS total, row_number() OVER (PARTITION BY run_id ORDER BY fence DESC) AS place "+
 		"FROM schemacast_attempts WHERE run_id IN ?) AS a WHERE place <= ? ORDER BY run_id, fence", ids, maxAttemptsShown)
 	if err != nil {
 		return fmt.Errorf("read the attempts: %w", err)
@@ -152,7 +155,7 @@ func (t *tx) readAttempts(runs []Run) error {
 		of := byID[r.RunID]
 		of.AttemptCount = r.Total
 		of.Attempts = append(of.Attempts, Attempt{
-			Number: r.Fence, Owner: r.Owner, Started: timeOf(&r.StartedMs), Ended: timeOf(r.EndedMs),
+			Number: r.Fence, Times: r.Times, Owner: r.Owner, Started: timeOf(&r.StartedMs), Ended: timeOf(r.EndedMs),
 			Outcome: r.Outcome, Failure: run.Failure{Code: run.Code(r.ErrorCode), Text: r.ErrorText},
 		})
 	}

@@ -34,14 +34,14 @@ func TestHistoryTellsEveryAttempt(t *testing.T) {
 		want := []Run{
 			{
 				TenantID: g.tenant, State: "running", RequestedBy: "me", Force: true, Queue: queueBackfill, AttemptCount: 1,
-				Attempts: []Attempt{{Number: 1, Owner: "d"}},
+				Attempts: []Attempt{{Number: 1, Times: 1, Owner: "d"}},
 			},
 			{
 				TenantID: g.tenant, State: "completed", Outcome: run.OutcomeCompleted, Usage: usage, Engine: "offline", EntityID: entity, AttemptCount: 3,
 				Attempts: []Attempt{
-					{Number: 1, Owner: "a", Outcome: "retry", Failure: down},
-					{Number: 2, Owner: "b", Outcome: "lost", Failure: run.Failure{Code: run.CodeWorkerLost}},
-					{Number: 3, Owner: "c", Outcome: "completed"},
+					{Number: 1, Times: 1, Owner: "a", Outcome: "retry", Failure: down},
+					{Number: 2, Times: 1, Owner: "b", Outcome: "lost", Failure: run.Failure{Code: run.CodeWorkerLost}},
+					{Number: 3, Times: 1, Owner: "c", Outcome: "completed"},
 				},
 			},
 		}
@@ -94,6 +94,56 @@ func TestHistoryOfALongWait(t *testing.T) {
 		r := runs[0]
 		if r.AttemptCount != 3000 || len(r.Attempts) != maxAttemptsShown || r.Attempts[0].Number != 2901 || r.Attempts[99].Number != 3000 {
 			t.Errorf("%d attempts, %d of them shown", r.AttemptCount, len(r.Attempts))
+		}
+	})
+}
+
+// A run that waits for its provider is claimed and snoozed every few seconds, by any
+// worker. Its history grows with what happened, not with the time.
+func TestSnoozesInARowAreOneEntry(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		closed := func(n int) run.Failure {
+			return run.Failure{Code: run.CodeLLMUnavailable, Text: fmt.Sprintf("not asked again for %d s", n)}
+		}
+		limited := run.Failure{Code: run.CodeLLMRateLimited, Text: "too many requests"}
+		first := time.Now().Add(-time.Minute).UnixMilli()
+		for n := range 40 {
+			g.must(g.Retry(t.Context(), g.claim(id, fmt.Sprint("w", n%3)), closed(40-n), true))
+			if n == 0 {
+				g.sql("UPDATE schemacast_attempts SET started_ms = ?", first)
+			}
+		}
+		g.must(g.Retry(t.Context(), g.claim(id, "w0"), limited, true))
+		g.must(g.Retry(t.Context(), g.claim(id, "w0"), closed(9), false)) // these count, and stay
+		g.must(g.Retry(t.Context(), g.claim(id, "w0"), closed(8), false))
+		for range 3 {
+			g.must(g.Release(t.Context(), g.claim(id, "w1")))
+		}
+		g.must(g.Retry(t.Context(), g.claim(id, "w1"), closed(7), true))
+		c := g.claim(id, "w2")
+		if c.Attempt != 3 {
+			t.Errorf("attempt %d, want 3: two were used", c.Attempt)
+		}
+		runs, err := g.History(t.Context(), id, "", 9)
+		g.must(err)
+		want := []Attempt{
+			{Number: 40, Times: 40, Owner: "w0", Outcome: "snoozed", Failure: closed(1)},
+			{Number: 41, Times: 1, Owner: "w0", Outcome: "snoozed", Failure: limited},
+			{Number: 42, Times: 1, Owner: "w0", Outcome: "retry", Failure: closed(9)},
+			{Number: 43, Times: 1, Owner: "w0", Outcome: "retry", Failure: closed(8)},
+			{Number: 46, Times: 3, Owner: "w1", Outcome: "released"},
+			{Number: 47, Times: 1, Owner: "w1", Outcome: "snoozed", Failure: closed(7)},
+			{Number: 48, Times: 1, Owner: "w2"},
+		}
+		if diff := cmp.Diff(want, runs[0].Attempts, cmpopts.IgnoreTypes(time.Time{})); diff != "" {
+			t.Errorf("attempts (-want +got):\n%s", diff)
+		}
+		if folded := runs[0].Attempts[0]; folded.Started.UnixMilli() != first || folded.Ended.UnixMilli() < first+60_000 {
+			t.Errorf("the snoozes lasted from %s to %s, want from the first one's start to the last one's end", folded.Started, folded.Ended)
+		}
+		if runs[0].AttemptCount != 48 {
+			t.Errorf("%d attempts in all, want 48", runs[0].AttemptCount)
 		}
 	})
 }

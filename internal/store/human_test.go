@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -103,5 +104,61 @@ func TestHumanNameIsKept(t *testing.T) {
 		g.sql("UPDATE schemas SET name = 'Our customers' WHERE id = ?", id)
 		g.wantState(g.commit(g.claim(id, "a"), createCustomer()), run.OutcomeCompleted)
 		g.wantRow(id, "confirmed completed Our customers -")
+	})
+}
+
+// A schema that another tenant got while its run was open is not analysed for the old
+// one: no event, entity or mapping may cross.
+func TestSchemaOfAnotherTenantMeanwhile(t *testing.T) {
+	moves := func(g *ground, id int64) { g.sql("UPDATE schemas SET tenant_id = 'other' WHERE id = ?", id) }
+	const row = "pending failed - " + movedText
+	t.Run("before the claim", func(t *testing.T) {
+		conformance(t, func(t *testing.T, g *ground) {
+			id := g.insertCustomer()
+			g.request("", 0, id)
+			moves(g, id)
+			var ended *run.EndedError
+			if err := g.claimError(id, "a"); !errors.As(err, &ended) || ended.Failure.Code != run.CodeSuperseded {
+				t.Errorf("claim = %v, want the run to be ended as superseded", err)
+			}
+			g.wantRow(id, row)
+			g.wantEvents(id, "1:failed ")
+			g.wantValue("0", "SELECT count(*) FROM schemacast_events WHERE payload LIKE '%e_mail%'")
+			g.request("", 0, id) // the new tenant asks again
+			if c := g.claim(id, "a"); c.Schema.TenantID != "other" {
+				t.Errorf("claimed for %q", c.Schema.TenantID)
+			}
+			g.wantValue("other", "SELECT tenant_id FROM schemacast_events WHERE seq = 2")
+		})
+	})
+	t.Run("during the analysis", func(t *testing.T) {
+		conformance(t, func(t *testing.T, g *ground) {
+			id := g.insertCustomer()
+			c := g.claim(id, "a")
+			moves(g, id)
+			if outcome := g.commit(c, createCustomer()); outcome.State != run.OutcomeFailed {
+				t.Errorf("outcome %s, want failed", outcome.State)
+			}
+			g.wantRow(id, row)
+			g.wantEvents(id, "1:started 2:failed ")
+			g.wantValue("0", "SELECT count(*) FROM schemas WHERE type = 'struct'")
+			g.wantValue("0", "SELECT count(*) FROM schema_mappings")
+		})
+	})
+}
+
+// Whoever disables the analysis of a schema while it goes on has the last word.
+func TestDisabledMeanwhile(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		c := g.claim(id, "a")
+		g.sql("UPDATE schemas SET ai_analysis_status = 'disabled' WHERE id = ?", id)
+		if outcome := g.commit(c, createCustomer()); outcome.State != run.OutcomeFailed {
+			t.Errorf("outcome %s, want failed", outcome.State)
+		}
+		g.wantRow(id, "pending disabled - -")
+		g.wantEvents(id, "1:started 2:failed ")
+		g.wantValue("superseded", "SELECT outcome FROM schemacast_runs")
+		g.wantValue("0", "SELECT count(*) FROM schemas WHERE type = 'struct'")
 	})
 }

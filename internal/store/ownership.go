@@ -32,22 +32,25 @@ func (s *Store) Beat(ctx context.Context, c *run.Claim) error {
 
 // Retry implements run.Claims.
 func (s *Store) Retry(ctx context.Context, c *run.Claim, f run.Failure, keepAttempt bool) error {
-	return s.giveBack(ctx, c, attemptRetry, f, keepAttempt)
+	if keepAttempt {
+		return s.giveBack(ctx, c, attemptSnoozed, f)
+	}
+	return s.giveBack(ctx, c, attemptRetry, f)
 }
 
 // Release implements run.Claims.
 func (s *Store) Release(ctx context.Context, c *run.Claim) error {
-	return s.giveBack(ctx, c, attemptReleased, run.Failure{}, true)
+	return s.giveBack(ctx, c, attemptReleased, run.Failure{})
 }
 
 // giveBack ends the attempt and leaves the run open, owned by nobody; one that somebody
 // cancelled ends instead. Giving the same claim back again is a success that changes
 // nothing: after a lost reply its owner must not take the run for another's, and
-// acknowledge the task that it still needs.
-func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f run.Failure, keepAttempt bool) error {
-	used := 0
-	if keepAttempt {
-		used = 1
+// acknowledge the task that it still needs. Only a retry counts against the budget.
+func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f run.Failure) error {
+	uncounted, end := 1, (*tx).endKeptAttempt
+	if outcome == attemptRetry {
+		uncounted, end = 0, (*tx).endAttempt
 	}
 	err := s.transact(ctx, func(t *tx) error {
 		row, err := t.runOf(c)
@@ -63,11 +66,11 @@ func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f ru
 			return t.fail(row, row.cancellation())
 		}
 		err = t.execOne("give run "+c.RunID+" back", "UPDATE schemacast_runs SET state = 'requested', owner = '', heartbeat_ms = 0, attempts = attempts - ?, "+
-			"error_code = ?, error_text = ? WHERE id = ?", used, string(f.Code), f.Text, c.RunID)
+			"error_code = ?, error_text = ? WHERE id = ?", uncounted, string(f.Code), f.Text, c.RunID)
 		if err != nil {
 			return err
 		}
-		return t.endAttempt(row, outcome, f)
+		return end(t, row, outcome, f)
 	})
 	if err != nil && !errors.Is(err, run.ErrClaimLost) {
 		return fmt.Errorf("give run %s back: %w", c.RunID, err)

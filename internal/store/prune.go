@@ -10,14 +10,6 @@ import (
 
 var _ run.Archive = (*Store)(nil)
 
-const (
-	// pruneBatch bounds the rows of one kind that one transaction deletes, so that it
-	// holds no lock and no write-ahead log for long.
-	pruneBatch = 3000
-	// pruneLook bounds the runs that one call looks at.
-	pruneLook = 20_000
-)
-
 // Prune implements run.Archive. The newest run of a schema stays for as long as the
 // app keeps the schema: it says what the last analysis did, which entity it mapped
 // to, and that there was one at all. So there are never more of them than schemas.
@@ -54,24 +46,25 @@ func (s *Store) Prune(ctx context.Context, r run.Retention) (run.Pruned, error) 
 
 func (t *tx) pruneEvents(before int64) (int64, error) {
 	return t.exec("DELETE FROM schemacast_events WHERE id IN (SELECT id FROM schemacast_events WHERE sent_ms < ? ORDER BY sent_ms LIMIT ?"+
-		t.store.dialect.skipLocked+")", before, pruneBatch)
+		t.store.dialect.skipLocked+")", before, t.store.cfg.bounds.pruneBatch)
 }
 
 func (t *tx) pruneAnswers(before int64) (int64, error) {
 	return t.exec("DELETE FROM schemacast_answers WHERE key IN (SELECT key FROM schemacast_answers WHERE created_ms < ? ORDER BY created_ms LIMIT ?"+
-		t.store.dialect.skipLocked+")", before, pruneBatch)
+		t.store.dialect.skipLocked+")", before, t.store.cfg.bounds.pruneBatch)
 }
 
 // pruneRuns walks over the old runs in the order in which they ended. Most of them
 // stay, so it goes on where the call before stopped, and after the last one begins
 // again at the first.
 func (t *tx) pruneRuns(before int64) (int64, error) {
+	bounds := t.store.cfg.bounds
 	from, _, err := t.number(prunedKey)
 	if err != nil {
 		return 0, err
 	}
 	var upTo int64
-	n, err := t.query(&upTo, "SELECT ended_ms FROM schemacast_runs WHERE ended_ms >= ? AND ended_ms < ? ORDER BY ended_ms LIMIT 1 OFFSET ?", from, before, pruneLook)
+	n, err := t.query(&upTo, "SELECT ended_ms FROM schemacast_runs WHERE ended_ms >= ? AND ended_ms < ? ORDER BY ended_ms LIMIT 1 OFFSET ?", from, before, bounds.pruneLook)
 	if err != nil {
 		return 0, err
 	}
@@ -87,7 +80,7 @@ func (t *tx) pruneRuns(before int64) (int64, error) {
 	_, err = t.query(&found, "SELECT r.id, r.ended_ms FROM schemacast_runs r WHERE r.ended_ms >= ? AND r.ended_ms <= ? "+
 		"AND ((SELECT 1 FROM schemas s WHERE s.id = r.schema_id) IS NULL OR "+
 		"(SELECT 1 FROM schemacast_runs n WHERE n.schema_id = r.schema_id AND (n.requested_ms, n.id) > (r.requested_ms, r.id) LIMIT 1) IS NOT NULL) "+
-		"ORDER BY r.ended_ms LIMIT ?", from, upTo, pruneBatch)
+		"ORDER BY r.ended_ms LIMIT ?", from, upTo, bounds.pruneBatch)
 	if err != nil {
 		return 0, err
 	}
@@ -95,8 +88,8 @@ func (t *tx) pruneRuns(before int64) (int64, error) {
 	if n == 0 {
 		next = 0
 	}
-	if len(found) == pruneBatch {
-		next = found[pruneBatch-1].EndedMs
+	if len(found) == bounds.pruneBatch {
+		next = found[bounds.pruneBatch-1].EndedMs
 	}
 	if next != from {
 		if err := t.setNumber(prunedKey, next); err != nil {

@@ -90,7 +90,8 @@ func (g *ground) commitRequested(id, entity int64) string {
 // reached; a run that becomes old news later is found on the next round.
 func TestPruneGoesOnWhereItStopped(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
-		const runs = pruneLook + 5000
+		g = g.bounded()
+		runs := g.cfg.bounds.pruneLook + 500
 		g.sql("INSERT INTO schemacast_runs (id, schema_id, tenant_id, state, requested_ms, ended_ms) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "+
 			"SELECT 'r' || (100000 + i), i, ?, 'completed', i, i FROM n", runs, g.tenant)
 		g.sql("INSERT INTO schemas (id, hash, tenant_id, sample_data, detected_fields) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "+
@@ -113,7 +114,7 @@ func TestPruneGoesOnWhereItStopped(t *testing.T) {
 		}
 		g.wantValue("s2", "SELECT id FROM schemacast_runs WHERE schema_id = ?", old)
 		g.sql("DELETE FROM schemas") // the app has gone: batch by batch, all goes
-		if p := g.prune(retention); p.Runs != runs {
+		if p := g.prune(retention); p.Runs != int64(runs) {
 			t.Errorf("%d runs deleted, want %d", p.Runs, runs)
 		}
 		g.wantValue("0", "SELECT count(*) FROM schemacast_attempts")
@@ -122,9 +123,11 @@ func TestPruneGoesOnWhereItStopped(t *testing.T) {
 
 func TestPruneIsBounded(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
+		g = g.bounded()
+		batch := int64(g.cfg.bounds.pruneBatch)
 		g.sql("INSERT INTO schemacast_events (id, schema_id, seq, tenant_id, run_id, kind, payload, occurred_ms, sent_ms) "+
-			"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT 'e' || i, 1, i, 'x', 'r', 'started', '{}', 1, i FROM n", pruneBatch+10)
-		for _, want := range []int64{pruneBatch, 10, 0} {
+			"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT 'e' || i, 1, i, 'x', 'r', 'started', '{}', 1, i FROM n", batch+10)
+		for _, want := range []int64{batch, 10, 0} {
 			p, err := g.Prune(t.Context(), run.Retention{Events: day})
 			g.must(err)
 			if p.Events != want {
@@ -194,7 +197,8 @@ func TestEraseATenant(t *testing.T) {
 
 func TestEraseInBatches(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
-		const events = 2*eraseBatch + 7
+		g = g.bounded()
+		events := int64(2*g.cfg.bounds.eraseBatch + 7)
 		g.sql("INSERT INTO schemacast_events (id, schema_id, seq, tenant_id, run_id, kind, payload, occurred_ms) "+
 			"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "+
 			"SELECT 'e' || i, 1, i, CASE WHEN i % 2 = 0 THEN 'other' ELSE 'gone' END, 'r', 'started', '{}', 1 FROM n", 2*events)

@@ -20,6 +20,7 @@ const (
 // The outcomes of an attempt that are no outcome of its run.
 const (
 	attemptRetry    = "retry"
+	attemptSnoozed  = "snoozed" // it was nobody's fault, and is not counted
 	attemptReleased = "released"
 	attemptLost     = "lost"
 )
@@ -103,6 +104,27 @@ func (t *tx) endAttempt(r *runRow, outcome string, f run.Failure) error {
 		outcome, string(f.Code), f.Text, r.ID, r.Fence)
 	if err != nil {
 		return fmt.Errorf("record the attempt of run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// endKeptAttempt ends an attempt that is not counted. Nothing but time bounds how many of
+// these a run has, so one that ended as the attempt before it did takes its place: the row
+// tells of both.
+func (t *tx) endKeptAttempt(r *runRow, outcome string, f run.Failure) error {
+	if err := t.endAttempt(r, outcome, f); err != nil {
+		return err
+	}
+	var before struct{ StartedMs, Times int64 }
+	n, err := t.query(&before, "DELETE FROM schemacast_attempts WHERE run_id = ? AND outcome = ? AND error_code = ? AND "+
+		"fence = (SELECT max(fence) FROM schemacast_attempts WHERE run_id = ? AND fence < ?) RETURNING started_ms, times",
+		r.ID, outcome, string(f.Code), r.ID, r.Fence)
+	if err == nil && n > 0 {
+		_, err = t.exec("UPDATE schemacast_attempts SET started_ms = ?, times = times + ? WHERE run_id = ? AND fence = ?",
+			before.StartedMs, before.Times, r.ID, r.Fence)
+	}
+	if err != nil {
+		return fmt.Errorf("fold the attempts of run %s: %w", r.ID, err)
 	}
 	return nil
 }

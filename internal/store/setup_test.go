@@ -61,6 +61,11 @@ func openStore(t *testing.T, cfg Config) *Store {
 	return s
 }
 
+// bounded opens the same database with bounds that a test can reach.
+func (g *ground) bounded() *ground {
+	return g.another(func(c *Config) { c.bounds = bounds{pruneBatch: 300, pruneLook: 2000, eraseBatch: 300, revisited: 500} })
+}
+
 // another opens the same database a second time, as another process would.
 func (g *ground) another(change func(*Config)) *ground {
 	g.t.Helper()

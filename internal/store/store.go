@@ -66,6 +66,23 @@ type Config struct {
 	RelayLease time.Duration
 	// Nudge is called after a commit that wrote an event. It must not block.
 	Nudge func(schemaID int64)
+
+	// bounds are smaller in tests, which have to reach them.
+	bounds bounds
+}
+
+// bounds limit what one transaction reads or writes of tables that may be long.
+type bounds struct {
+	// pruneBatch bounds the rows of one kind that one transaction of Prune deletes, so
+	// that it holds no lock and no write-ahead log for long. Defaults to 3000.
+	pruneBatch int
+	// pruneLook bounds the runs that one call of Prune looks at. Defaults to 20,000.
+	pruneLook int
+	// eraseBatch bounds the rows that one transaction of Erase deletes. Defaults to 3000.
+	eraseBatch int
+	// revisited is how many rows that count as settled are looked at again in one sweep,
+	// so that what became visible later still is found in the end. Defaults to 5000.
+	revisited int
 }
 
 // Store is safe for concurrent use.
@@ -148,6 +165,7 @@ func withDefaults(cfg Config) Config {
 	setDefault(&cfg.MaxLost, 3)
 	setDefault(&cfg.MaxRestarts, 3)
 	setDefault(&cfg.RelayLease, 10*time.Second)
+	setDefault(&cfg.bounds, bounds{pruneBatch: 3000, pruneLook: 20_000, eraseBatch: 3000, revisited: 5000})
 	if cfg.Nudge == nil {
 		cfg.Nudge = func(int64) {}
 	}

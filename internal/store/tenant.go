@@ -79,6 +79,15 @@ func (s *Store) CreateTenant(ctx context.Context, name string) (t Tenant, create
 	return t, created, nil
 }
 
+// TenantIDs returns ids of tenants in their order, beginning after an id, at most limit.
+func (s *Store) TenantIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	var ids []string
+	if err := s.db.WithContext(ctx).Raw("SELECT id FROM tenants WHERE id > ? ORDER BY id LIMIT ?", after, limit).Scan(&ids).Error; err != nil {
+		return nil, fmt.Errorf("list the ids of tenants: %w", translate(err))
+	}
+	return ids, nil
+}
+
 // nearest orders the tenants by how little their id or name differs from what was
 // asked for.
 func (s *Store) nearest(ctx context.Context, wanted string) ([]Tenant, error) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,6 +34,11 @@ func (s *Store) transact(ctx context.Context, f func(*tx) error) error {
 			t.DB = db
 			return f(t)
 		}, &sql.TxOptions{Isolation: s.dialect.isolation})
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+			// database/sql rolled it back before the commit, and says so in words that look
+			// like a refusal.
+			err = ctx.Err()
+		}
 		if err != nil && !retryable(err) {
 			return nil, backoff.Permanent(err)
 		}

@@ -63,5 +63,5 @@ func (t *tx) freeUnanswered(r run.ClaimRequest, call string) error {
 	if n == 0 {
 		return nil
 	}
-	return t.endAttempt(&row, attemptReleased, run.Failure{})
+	return t.endKeptAttempt(&row, attemptReleased, run.Failure{})
 }

@@ -22,6 +22,8 @@ type Standing struct {
 	// Alive says that a task waits, for its turn or its time, or that a worker with a
 	// valid lease works on it.
 	Alive bool
+	// Waits says that one of these waits. The others may be about to be acknowledged.
+	Waits bool
 	// PutAway is when the last of its archived tasks was archived, by the clock of
 	// whoever did it and in whole seconds; zero when none is archived.
 	PutAway time.Time
@@ -153,7 +155,7 @@ func (i *Inspector) askStates(ctx context.Context, places []probe, out []Standin
 		}
 		switch states[n].Val() {
 		case "pending", "scheduled", "retry":
-			s.Alive = true
+			s.Alive, s.Waits = true, true
 		case "active":
 			switch {
 			case leases[n].Val() >= now:

@@ -42,7 +42,7 @@ func TestLookup(t *testing.T) {
 		handled(errors.New("no such tenant"))(t, b, id)
 		archiveTask(t, b, id)
 	}
-	alive := Standing{Alive: true}
+	alive := Standing{Alive: true, Waits: true}
 	for _, tc := range []struct {
 		name    string
 		id      string
@@ -114,8 +114,8 @@ func TestLookupOfRunningTask(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got[0].Alive != tc.want || got[0].Blocked(QueueInteractive) == tc.want {
-				t.Errorf("%s later: got %+v, want alive %t", tc.later, got[0], tc.want)
+			if got[0].Alive != tc.want || got[0].Waits || got[0].Blocked(QueueInteractive) == tc.want {
+				t.Errorf("%s later: got %+v, want alive %t, and not waiting", tc.later, got[0], tc.want)
 			}
 		}
 		close(finish)

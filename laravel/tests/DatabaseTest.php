@@ -23,7 +23,7 @@ final class DatabaseTest extends PackageTestCase
         $version = fn (): string => (string) $this->database()->table('schemacast_meta')->where('key', 'schema_version')->value('value');
         self::assertSame(0, $this->artisan('migrate', ['--force' => true]));
         self::assertCount(7, $tables());
-        self::assertSame('2', $version());
+        self::assertSame((string) Migration::LATEST, $version());
         $installed = $this->database()->table('schemacast_meta')->where('key', 'installed_ms')->value('value');
         self::assertEqualsWithDelta(microtime(true) * 1000, (int) $installed, 60000);
 
@@ -36,14 +36,14 @@ final class DatabaseTest extends PackageTestCase
         self::assertSame(['schemacast_meta'], $tables());
         self::assertSame('0', $version());
         self::assertSame(0, $this->artisan('migrate', ['--force' => true]));
-        self::assertSame('2', $version());
+        self::assertSame((string) Migration::LATEST, $version());
     }
 
     public function testAnUpgradeFromTheFirstVersion(): void
     {
         $this->boot(postgres: Postgres::fresh());
         $this->artisan('migrate', ['--force' => true]);
-        $this->artisan('migrate:rollback', ['--force' => true, '--step' => 1]);
+        $this->artisan('migrate:rollback', ['--force' => true, '--step' => Migration::LATEST - 1]);
         self::assertSame(1, $this->artisan('schemacast:check'));
         self::assertStringContainsString('The column queue of the table schemacast_runs is missing; run "php artisan migrate".', $this->output());
         $this->assertNotInstalled('column "queue" of relation "schemacast_runs" does not exist; run "php artisan migrate"');
