@@ -60,8 +60,8 @@ const (
 	// AskBoth asks for the entity and the mapping of every source field.
 	AskBoth QuestionKind = ""
 	// AskEntity asks for the entity alone: the proposal has Action, Entity or
-	// NewEntity, SourceName and Reasoning, and neither Mappings nor Unmapped. Source
-	// may be a sketch of a wide schema.
+	// NewEntity without fields, SourceName and Reasoning, and neither Mappings nor
+	// Unmapped. Source may be a sketch of a wide schema.
 	AskEntity QuestionKind = "entity"
 	// AskFields asks for the mappings of the source fields alone: to Entities[0], the
 	// only one, or to Decision.NewEntity. The proposal has the given decision, Mappings

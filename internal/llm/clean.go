@@ -17,6 +17,8 @@ const (
 	maxShape       = 64
 	maxSample      = 64
 	maxSamples     = 3
+	maxAlias       = 48
+	maxAliases     = 3
 	maxDescription = 160
 )
 

@@ -18,11 +18,15 @@ const (
 )
 
 // answerTokens bounds the answer to q without any thoughts: 512, and 128 for every
-// source field that the question is about. A repair is about its failures only.
+// source field that the question is about. A repair is about its failures only, and a
+// question about the entity about no field.
 func answerTokens(q analysis.Question) int {
 	fields := len(q.Source)
-	if q.Repair != nil {
+	switch {
+	case q.Repair != nil:
 		fields = max(len(newRepair(q).concerned), len(q.Repair.Failures))
+	case q.Ask == analysis.AskEntity:
+		fields = 0
 	}
 	return outputBase + outputPerField*fields
 }

@@ -59,11 +59,15 @@ func TestGoldenPrompts(t *testing.T) {
 	t.Parallel()
 	none := customerQuestion()
 	none.Entities = nil
+	entity, fields, newFields := wideQuestions()
 	for name, q := range map[string]analysis.Question{
 		"prompt.txt":                   customerQuestion(),
 		"prompt-without-entities.txt":  none,
 		"prompt-repair.txt":            repairQuestion(),
 		"prompt-repair-new-entity.txt": newEntityRepair(),
+		"prompt-entity.txt":            entity,
+		"prompt-fields.txt":            fields,
+		"prompt-fields-new-entity.txt": newFields,
 	} {
 		golden(t, name, []byte(userPrompt(q)))
 	}
@@ -116,8 +120,8 @@ func TestHostileTextStaysInItsLine(t *testing.T) {
 				Name: text, Type: text, Format: text, Description: text,
 				Semantic: text, Shape: text, Samples: []string{text, text, text, text},
 			}},
-			Entities: []analysis.QuestionEntity{{ID: 1, Name: text, Fields: []analysis.QuestionField{
-				{Name: text, Type: text, Format: text, Description: text},
+			Entities: []analysis.QuestionEntity{{ID: 1, Name: text, Description: text, Fields: []analysis.QuestionField{
+				{Name: text, Type: text, Format: text, Description: text, Aliases: []string{text, text, text, text}},
 			}}},
 		}
 		checkPrompt(t, userPrompt(q), 3)
@@ -130,8 +134,11 @@ func TestHostileTextStaysInItsLine(t *testing.T) {
 		}
 		checkPrompt(t, userPrompt(q), 4)
 		q.Repair.Proposal.Action, q.Repair.Proposal.NewEntity = analysis.ActionCreateNew, &analysis.NewEntity{
-			Name: text, Fields: []schema.Field{{Name: text, Type: text}},
+			Name: text, Description: text, Fields: []schema.Field{{Name: text, Type: text, Format: text, Description: text}},
 		}
+		checkPrompt(t, userPrompt(q), 4)
+		q.Ask, q.Decision = analysis.AskFields, &analysis.Decision{NewEntity: q.Repair.Proposal.NewEntity, Taken: []string{text}}
+		q.Repair = nil
 		checkPrompt(t, userPrompt(q), 3)
 	}
 }

@@ -14,6 +14,8 @@ type Request struct {
 	Model  string
 	// Format is response_format.type: json_schema or json_object.
 	Format string
+	// Schema is the schema of answers that the server is to enforce, empty for none.
+	Schema string
 	System string // the static part of the prompt
 	User   string // the question
 	// MaxOutput is the limit of output tokens, by either of its names.
@@ -23,8 +25,11 @@ type Request struct {
 	Problems []string
 }
 
+// Asks is what the request asks for.
+func (r Request) Asks() Kind { return kindOf(r.User) }
+
 // Repair says whether the request asks for the repair of an earlier answer.
-func (r Request) Repair() bool { return strings.Contains(r.User, "\nBEGIN FAILURES ") }
+func (r Request) Repair() bool { return r.Asks() == AsksRepair }
 
 // chatRequest is the part of a request that is looked at.
 type chatRequest struct {
@@ -71,7 +76,7 @@ func readRequest(r *http.Request, body []byte) Request {
 		problem("the body is no chat request: %v", err)
 		return request
 	}
-	request.Model, request.Format = chat.Model, chat.Format.Type
+	request.Model, request.Format, request.Schema = chat.Model, chat.Format.Type, string(chat.Format.JSONSchema.Schema)
 	for _, limit := range []*int{chat.MaxTokens, chat.MaxOutput} {
 		if limit != nil {
 			request.MaxOutput = *limit

@@ -27,8 +27,9 @@ type call struct {
 }
 
 // Good answers well: the entity with most equal names if it covers half of the
-// source, else a new one; every mapping direct. To a repair it answers with direct
-// mappings of equal names, and leaves the rest unmapped.
+// source, else a new one; every mapping direct. Where the entity is decided it answers
+// with direct mappings of equal names, and leaves the rest unmapped; where only the
+// entity is asked for it maps nothing.
 func Good() Step {
 	return Step{"good", func(c *call) { c.answer(encode(goodAnswer(c.request.User))) }}
 }
