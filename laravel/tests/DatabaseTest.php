@@ -22,8 +22,8 @@ final class DatabaseTest extends PackageTestCase
             ->where('tablename', 'like', 'schemacast%')->orderBy('tablename')->pluck('tablename')->all();
         $version = fn (): string => (string) $this->database()->table('schemacast_meta')->where('key', 'schema_version')->value('value');
         self::assertSame(0, $this->artisan('migrate', ['--force' => true]));
-        self::assertCount(7, $tables());
-        self::assertSame('2', $version());
+        self::assertCount(8, $tables());
+        self::assertSame('4', $version());
         $installed = $this->database()->table('schemacast_meta')->where('key', 'installed_ms')->value('value');
         self::assertEqualsWithDelta(microtime(true) * 1000, (int) $installed, 60000);
 
@@ -36,7 +36,7 @@ final class DatabaseTest extends PackageTestCase
         self::assertSame(['schemacast_meta'], $tables());
         self::assertSame('0', $version());
         self::assertSame(0, $this->artisan('migrate', ['--force' => true]));
-        self::assertSame('2', $version());
+        self::assertSame('4', $version());
     }
 
     public function testAnUpgradeFromTheFirstVersion(): void
