@@ -182,6 +182,7 @@ const (
 	ModelUnavailable ModelErrorKind = "unavailable"  // network, 5xx, timeout: later
 	ModelRateLimited ModelErrorKind = "rate_limited" // 429: after RetryAfter
 	ModelQuota       ModelErrorKind = "quota"        // out of money: much later
+	ModelBudget      ModelErrorKind = "budget"       // the day's budget is spent: after RetryAfter, or when it is raised
 	ModelBadAnswer   ModelErrorKind = "bad_answer"   // not the asked JSON, or cut off
 	ModelRefused     ModelErrorKind = "refused"      // refusal or content filter
 	ModelTooLarge    ModelErrorKind = "too_large"    // the question does not fit the model

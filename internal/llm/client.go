@@ -156,13 +156,14 @@ func (c *Client) answer(ctx context.Context, q analysis.Question, d dialect, sta
 
 // try asks the server with these bytes.
 func (c *Client) try(ctx context.Context, q analysis.Question, d dialect, body []byte, start time.Time) (*reply, analysis.Usage, failure) {
-	need := Need{Tokens: estimate(q, d, body), Backfill: analysis.IsBackfill(ctx)}
-	r, calls, f := c.repeat(ctx, attempt{body: body, need: need, start: start})
+	prompt := len(body) / bytesPerToken
+	need := Need{Tokens: prompt + answerEstimate(q, d), Backfill: analysis.IsBackfill(ctx)}
+	r, calls, f := c.repeat(ctx, attempt{tenantID: q.TenantID, body: body, promptTokens: prompt, need: need, start: start})
 	if r != nil && r.thinks && c.spoken.think() {
 		c.logger.InfoContext(ctx, "the model thinks before it answers; its output gets more room from now on",
 			slog.String("model", c.cfg.Model))
 	}
-	return r, usageOf(r, calls, body), f
+	return r, c.usageOf(r, calls, body), f
 }
 
 // tryLarger asks once more for an answer that was cut off at limit. When that does
@@ -215,23 +216,4 @@ func (c *Client) keep(ctx context.Context, q analysis.Question, key string, raw 
 	if err := c.cache.SaveAnswer(ctx, q.TenantID, key, raw); err != nil {
 		c.logger.WarnContext(ctx, "write the cache of answers", slog.String("tenant_id", q.TenantID), slog.Any("error", err))
 	}
-}
-
-// bytesPerToken is low on purpose: prompts are mostly short names and ids.
-const bytesPerToken = 3
-
-// usageOf counts what a call cost. Local servers often report no tokens.
-func usageOf(r *reply, calls int, body []byte) analysis.Usage {
-	usage := analysis.Usage{Calls: calls}
-	if r == nil {
-		return usage
-	}
-	usage.PromptTokens, usage.CompletionTokens = r.promptTokens, r.completionTokens
-	if usage.PromptTokens == 0 {
-		usage.PromptTokens, usage.Estimated = len(body)/bytesPerToken, true
-	}
-	if usage.CompletionTokens == 0 && r.content != "" {
-		usage.CompletionTokens, usage.Estimated = len(r.content)/bytesPerToken+1, true
-	}
-	return usage
 }

@@ -54,15 +54,15 @@ func (c *Client) largerLimit(limit int, d dialect) int {
 	}
 }
 
-// estimate is what a request will probably cost: the prompt, and about half of what
-// the answer may have. The bound itself would keep half of every limit unused; the
-// limits are settled when the server has said what it counted.
-func estimate(q analysis.Question, d dialect, body []byte) int {
+// answerEstimate is what an answer will probably have: about half of what it may have.
+// The bound itself would keep half of every limit unused; limits and budgets are settled
+// when the server has said what it counted.
+func answerEstimate(q analysis.Question, d dialect) int {
 	answer := answerTokens(q)
 	if !d.thinks {
 		answer /= 2
 	}
-	return len(body)/bytesPerToken + answer
+	return answer
 }
 
 // loopTail is how many bytes of its end a looping text has said before.

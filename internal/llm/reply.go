@@ -15,9 +15,17 @@ type reply struct {
 	refused bool
 	// thinks says that the model thought before it answered; what is not known.
 	thinks bool
-	// promptTokens and completionTokens are 0 when the server reports none.
-	promptTokens     int
-	completionTokens int
+	tokens tokens
+}
+
+// tokens are what a server reports of an answer's usage, 0 for what it does not.
+type tokens struct {
+	prompt     int
+	cached     int // part of prompt
+	completion int
+	reasoning  int // part of completion
+	// cost is in millionths of a US dollar, -1 when it is not reported.
+	cost int64
 }
 
 // completion decodes only what is used, and each part on its own: go-openai's type
@@ -66,7 +74,7 @@ func parseReply(raw []byte) (*reply, error) {
 	if present(choice.Error) {
 		r.finish = "error"
 	}
-	r.promptTokens, r.completionTokens = tokens(c.Usage)
+	r.tokens = parseUsage(c.Usage)
 	r.thinks = stringOf(choice.Message.ReasoningContent) != "" || stringOf(choice.Message.Reasoning) != "" ||
 		strings.HasPrefix(strings.TrimSpace(r.content), "<think>")
 	return r, nil
@@ -87,22 +95,39 @@ func contentText(raw json.RawMessage) string {
 	return text.String()
 }
 
-// tokens reads the usage. Numbers that can not be are taken as not reported.
-func tokens(raw json.RawMessage) (prompt, completion int) {
-	var usage struct {
-		Prompt     float64 `json:"prompt_tokens"`
-		Completion float64 `json:"completion_tokens"`
-	}
-	if json.Unmarshal(raw, &usage) != nil {
-		return 0, 0
-	}
-	count := func(n float64) int {
-		if n < 0 || n > math.MaxInt32 {
+// maxReported is the most that one answer can honestly report, in tokens and in dollars.
+const (
+	maxReported = 10_000_000
+	maxCost     = 1_000
+)
+
+// parseUsage reads the usage, each number on its own. Numbers that can not be are taken
+// as not reported.
+func parseUsage(raw json.RawMessage) tokens {
+	usage := object(raw)
+	count := func(of map[string]json.RawMessage, key string) int {
+		var n float64
+		if json.Unmarshal(of[key], &n) != nil || n < 0 || n > maxReported {
 			return 0
 		}
 		return int(n)
 	}
-	return count(usage.Prompt), count(usage.Completion)
+	t := tokens{prompt: count(usage, "prompt_tokens"), completion: count(usage, "completion_tokens"), cost: -1}
+	t.cached = max(count(object(usage["prompt_tokens_details"]), "cached_tokens"), count(usage, "prompt_cache_hit_tokens")) // DeepSeek has the latter
+	t.reasoning = count(object(usage["completion_tokens_details"]), "reasoning_tokens")
+	t.cached, t.reasoning = min(t.cached, t.prompt), min(t.reasoning, t.completion)
+	var cost float64 // OpenRouter has it, in dollars
+	if json.Unmarshal(usage["cost"], &cost) == nil && present(usage["cost"]) && cost >= 0 && cost <= maxCost {
+		t.cost = int64(math.Round(cost * 1e6))
+	}
+	return t
+}
+
+// object returns the members of an object, none of anything else.
+func object(raw json.RawMessage) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &members) // no object has no members
+	return members
 }
 
 // refusing is how models begin to refuse in plain words.

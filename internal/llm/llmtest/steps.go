@@ -1,6 +1,7 @@
 package llmtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,6 +25,7 @@ type call struct {
 	r        *http.Request
 	request  Request
 	released <-chan struct{}
+	usage    json.RawMessage // reported instead of the usual, nil for that
 }
 
 // Good answers well: the entity with most equal names if it covers half of the
@@ -110,6 +112,14 @@ func CutBelow(tokens int) Step {
 			return
 		}
 		c.answer(text)
+	}}
+}
+
+// Reported answers as the step does, with this JSON as its usage.
+func Reported(step Step, usage string) Step {
+	return Step{step.name + " with a usage", func(c *call) {
+		c.usage = json.RawMessage(usage)
+		step.reply(c)
 	}}
 }
 
@@ -296,12 +306,16 @@ func (c *call) answer(text string) { c.complete(text, "stop", nil) }
 // complete writes a chat completion. Tokens are counted as four bytes each.
 func (c *call) complete(text, finish string, refusal any) {
 	prompt, completion := len(c.request.System+c.request.User)/4, len(text)/4
+	var usage any = map[string]any{"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+	if c.usage != nil {
+		usage = c.usage
+	}
 	writeJSON(c.w, http.StatusOK, map[string]any{
 		"id": "chatcmpl-llmtest", "object": "chat.completion", "created": 1_700_000_000, "model": c.request.Model,
 		"choices": []any{map[string]any{
 			"index": 0, "finish_reason": finish,
 			"message": map[string]any{"role": "assistant", "content": text, "refusal": refusal},
 		}},
-		"usage": map[string]any{"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+		"usage": usage,
 	})
 }
