@@ -86,7 +86,7 @@ var (
 // a question about fields, gives a proposal with the pinned decision; that to a repair
 // has only the mappings and unmapped fields that were asked again.
 func (c *Client) Read(q analysis.Question, raw []byte) (analysis.Proposal, error) {
-	object, err := extract(raw, c.schema)
+	object, err := c.object(raw)
 	if err != nil {
 		return analysis.Proposal{}, badAnswer(err)
 	}
@@ -102,6 +102,23 @@ func (c *Client) Read(q analysis.Question, raw []byte) (analysis.Proposal, error
 		resolve(q, a, &proposal)
 	}
 	return proposal, nil
+}
+
+// object finds the object of an answer. The example of the rules has the right form, and
+// small models repeat it; it answers nothing.
+func (c *Client) object(raw []byte) ([]byte, error) {
+	object, err := extract(raw, c.schema)
+	if err == nil && sameJSON(object, c.example) {
+		return nil, errEcho
+	}
+	return object, err
+}
+
+// exampleAnswer returns the example that stands in the rules.
+func exampleAnswer() []byte {
+	_, example, _ := strings.Cut(rules, "\n{")
+	object, _, _ := firstObject([]byte("{" + example))
+	return object
 }
 
 // decide reads the decision, or takes over the one that the question came with.

@@ -34,7 +34,7 @@ func (c *Client) reserve(ctx context.Context, a attempt) (analysis.Reserved, fai
 	}
 	amount := analysis.Spending{Tokens: int64(a.need.Tokens)}
 	if c.cfg.Price != nil {
-		amount.CostMicros = c.cfg.Price.micros(a.promptTokens, 0, a.need.Tokens-a.promptTokens)
+		amount.CostMicros = c.cfg.Price.micros(a.prompt, 0, a.need.Tokens-a.prompt)
 	}
 	bounded, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()

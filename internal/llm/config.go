@@ -46,6 +46,9 @@ type Config struct {
 	Connections int
 	// Limiter shares the limits of the model with other workers. Defaults to none.
 	Limiter Limiter
+	// Memory keeps what was learned about the server. Defaults to none: every process
+	// learns for itself.
+	Memory Memory
 	// Price is what the model costs; without one its cost is not known. What a server
 	// says about the cost of an answer comes first. Defaults to none.
 	Price *Price

@@ -35,7 +35,7 @@ func answerTokens(q analysis.Question) int {
 // length says nothing about that of the answer, so a model that thinks gets all
 // there is.
 func (c *Client) outputLimit(q analysis.Question, d dialect) int {
-	if d.thinks {
+	if d.Thinks {
 		return c.cfg.MaxOutputTokens
 	}
 	return min(answerTokens(q), c.cfg.MaxOutputTokens)
@@ -45,7 +45,7 @@ func (c *Client) outputLimit(q analysis.Question, d dialect) int {
 // limit; it is not larger where there is nothing left to give.
 func (c *Client) largerLimit(limit int, d dialect) int {
 	switch most := c.cfg.MaxOutputTokens; {
-	case !d.thinks:
+	case !d.Thinks:
 		return min(largerOutput*limit, most)
 	case limit < most: // it was not known to think
 		return most
@@ -59,7 +59,7 @@ func (c *Client) largerLimit(limit int, d dialect) int {
 // when the server has said what it counted.
 func answerEstimate(q analysis.Question, d dialect) int {
 	answer := answerTokens(q)
-	if !d.thinks {
+	if !d.Thinks {
 		answer /= 2
 	}
 	return answer

@@ -17,10 +17,10 @@ import (
 //go:embed rules.txt
 var rules string
 
-// systemPrompt returns the rules; with a server that can not enforce the schema of
-// the answer they end with it.
-func systemPrompt(schemaEnforced bool) string {
-	if schemaEnforced {
+// systemPrompt returns the rules; where no schema of the answer is enforced they end with
+// it.
+func systemPrompt(r rung) string {
+	if r == rungStrict || r == rungTool {
 		return rules
 	}
 	return rules + "\nThe JSON schema of the answer, all keys are required:\n" + answerSchema + "\n"

@@ -77,22 +77,21 @@ func TestGoldenRequests(t *testing.T) {
 	t.Parallel()
 	for name, model := range map[string]string{"request.json": "gpt-4.1-mini", "request-reasoning.json": "o4-mini"} {
 		client := mustNew(t, Config{APIKey: "sk-x", Model: model})
-		d := client.spoken.current()
+		d := client.spoken.current(t.Context())
 		if name == "request-reasoning.json" {
-			d.jsonSchema = false
+			d.Rung = rungObject
 		}
-		limit := client.outputLimit(customerQuestion(), d)
-		body, f := client.encode(customerQuestion(), d, limit)
+		p, f := client.prepare(client.variant(customerQuestion(), d))
 		if f.ModelError != nil {
-			t.Fatalf("encode: %v", f)
+			t.Fatalf("prepare: %v", f)
 		}
 		var pretty bytes.Buffer
-		if err := json.Indent(&pretty, body, "", "  "); err != nil {
+		if err := json.Indent(&pretty, p.body, "", "  "); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, append(pretty.Bytes(), '\n'))
-		again, f := client.encode(customerQuestion(), d, limit)
-		if f.ModelError != nil || !bytes.Equal(body, again) {
+		again, f := client.prepare(client.variant(customerQuestion(), d))
+		if f.ModelError != nil || !bytes.Equal(p.body, again.body) {
 			t.Errorf("%s: equal questions give different bytes (%v)", name, f)
 		}
 	}

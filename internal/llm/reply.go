@@ -38,6 +38,12 @@ type completion struct {
 		Message      struct {
 			Content json.RawMessage `json:"content"`
 			Refusal json.RawMessage `json:"refusal"`
+			// Calls hold the answer where it was asked for as the arguments of a tool.
+			Calls []struct {
+				Function struct {
+					Arguments json.RawMessage `json:"arguments"`
+				} `json:"function"`
+			} `json:"tool_calls"`
 			// Thoughts have no name that all servers share.
 			ReasoningContent json.RawMessage `json:"reasoning_content"`
 			Reasoning        json.RawMessage `json:"reasoning"`
@@ -71,6 +77,9 @@ func parseReply(raw []byte) (*reply, error) {
 		finish:  stringOf(choice.FinishReason),
 		refused: stringOf(choice.Message.Refusal) != "",
 	}
+	if calls := choice.Message.Calls; len(calls) > 0 && present(calls[0].Function.Arguments) {
+		r.content = argumentsText(calls[0].Function.Arguments)
+	}
 	if present(choice.Error) {
 		r.finish = "error"
 	}
@@ -78,6 +87,15 @@ func parseReply(raw []byte) (*reply, error) {
 	r.thinks = stringOf(choice.Message.ReasoningContent) != "" || stringOf(choice.Message.Reasoning) != "" ||
 		strings.HasPrefix(strings.TrimSpace(r.content), "<think>")
 	return r, nil
+}
+
+// argumentsText returns the arguments of a tool, which are JSON in a string; some servers
+// send the JSON itself.
+func argumentsText(raw json.RawMessage) string {
+	if raw[0] == '"' {
+		return stringOf(raw)
+	}
+	return string(raw)
 }
 
 // contentText joins the parts of a content, which is a string or a list of parts.
@@ -104,7 +122,7 @@ const (
 // parseUsage reads the usage, each number on its own. Numbers that can not be are taken
 // as not reported.
 func parseUsage(raw json.RawMessage) tokens {
-	usage := object(raw)
+	usage := members(raw)
 	count := func(of map[string]json.RawMessage, key string) int {
 		var n float64
 		if json.Unmarshal(of[key], &n) != nil || n < 0 || n > maxReported {
@@ -113,8 +131,8 @@ func parseUsage(raw json.RawMessage) tokens {
 		return int(n)
 	}
 	t := tokens{prompt: count(usage, "prompt_tokens"), completion: count(usage, "completion_tokens"), cost: -1}
-	t.cached = max(count(object(usage["prompt_tokens_details"]), "cached_tokens"), count(usage, "prompt_cache_hit_tokens")) // DeepSeek has the latter
-	t.reasoning = count(object(usage["completion_tokens_details"]), "reasoning_tokens")
+	t.cached = max(count(members(usage["prompt_tokens_details"]), "cached_tokens"), count(usage, "prompt_cache_hit_tokens")) // DeepSeek has the latter
+	t.reasoning = count(members(usage["completion_tokens_details"]), "reasoning_tokens")
 	t.cached, t.reasoning = min(t.cached, t.prompt), min(t.reasoning, t.completion)
 	var cost float64 // OpenRouter has it, in dollars
 	if json.Unmarshal(usage["cost"], &cost) == nil && present(usage["cost"]) && cost >= 0 && cost <= maxCost {
@@ -123,11 +141,11 @@ func parseUsage(raw json.RawMessage) tokens {
 	return t
 }
 
-// object returns the members of an object, none of anything else.
-func object(raw json.RawMessage) map[string]json.RawMessage {
-	var members map[string]json.RawMessage
-	_ = json.Unmarshal(raw, &members) // no object has no members
-	return members
+// members returns the members of an object, none of anything else.
+func members(raw json.RawMessage) map[string]json.RawMessage {
+	var object map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &object) // nothing else has members
+	return object
 }
 
 // refusing is how models begin to refuse in plain words.

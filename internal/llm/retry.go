@@ -20,10 +20,9 @@ var errTimeout = errors.New("timeout of the request")
 
 // attempt is one request that may be repeated.
 type attempt struct {
-	tenantID     string // empty for requests that no budget bounds
-	body         []byte
-	promptTokens int // of need
-	need         Need
+	prepared
+	tenantID string // empty for requests that no budget bounds
+	need     Need
 	// start is that of the whole call, whose budget the repeats share.
 	start time.Time
 }
@@ -75,7 +74,7 @@ func (c *Client) guarded(ctx context.Context, ex *exchange, a attempt) (r *reply
 	// What was not answered in time, or not waited for, was probably billed, so the
 	// estimates stand.
 	if billed := sent && r == nil && (f.late || ctx.Err() != nil); !billed {
-		usage := c.usageOf(r, 1, ex.body)
+		usage := c.usageOf(r, 1, a.prepared)
 		c.cfg.Limiter.Settle(ctx, a.need, usage.PromptTokens+usage.CompletionTokens)
 		c.account(ctx, reserved, usage)
 	}
