@@ -67,10 +67,9 @@ func broadcastConfig(cfg config.Broadcast) broadcast.Config {
 
 // newModel returns the language model; it is not for the offline engine. Without a
 // database it has neither a cache nor budgets.
-func newModel(cfg *config.Config, db *store.Store, limiter llm.Limiter, logger *slog.Logger) (*llm.Client, error) {
+func newModel(cfg *config.Config, db *store.Store, limiter *limit.Limiter, logger *slog.Logger) (*llm.Client, error) {
 	c := llm.Config{
-		Limiter: limiter,
-		APIKey:  cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
+		APIKey: cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
 		Connections: cfg.Worker.Concurrency + cfg.Worker.Backfill,
 		// With its repetitions a call takes two of them at most.
 		Timeout: cfg.Analysis.Timeout / 2,
@@ -79,6 +78,9 @@ func newModel(cfg *config.Config, db *store.Store, limiter llm.Limiter, logger *
 	}
 	if price := cfg.Analysis.Price; price != nil {
 		c.Price = &llm.Price{Input: price.Input, CachedInput: price.CachedInput, Output: price.Output}
+	}
+	if limiter != nil {
+		c.Limiter, c.Memory = limiter, limiter
 	}
 	if db == nil {
 		return llm.New(c, nil, logger)

@@ -131,7 +131,8 @@ func parseUsage(raw json.RawMessage) tokens {
 		return int(n)
 	}
 	t := tokens{prompt: count(usage, "prompt_tokens"), completion: count(usage, "completion_tokens"), cost: -1}
-	t.cached = max(count(members(usage["prompt_tokens_details"]), "cached_tokens"), count(usage, "prompt_cache_hit_tokens")) // DeepSeek has the latter
+	t.cached = count(members(usage["prompt_tokens_details"]), "cached_tokens")
+	t.cached = max(t.cached, count(usage, "prompt_cache_hit_tokens")) // DeepSeek's word
 	t.reasoning = count(members(usage["completion_tokens_details"]), "reasoning_tokens")
 	t.cached, t.reasoning = min(t.cached, t.prompt), min(t.reasoning, t.completion)
 	var cost float64 // OpenRouter has it, in dollars

@@ -78,7 +78,7 @@ func (c *Client) guarded(ctx context.Context, ex *exchange, a attempt) (r *reply
 		c.cfg.Limiter.Settle(ctx, a.need, usage.PromptTokens+usage.CompletionTokens)
 		c.account(ctx, reserved, usage)
 	}
-	if f.ModelError != nil && f.RetryAfter > 0 && sent {
+	if sent && f.ModelError != nil && f.RetryAfter > 0 {
 		c.cfg.Limiter.Pause(ctx, f.RetryAfter)
 	}
 	return r, f, sent

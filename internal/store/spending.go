@@ -21,7 +21,9 @@ const dayMs = 24 * 60 * 60 * 1000
 // then its error is an *analysis.SpentError. More than a bound holds is cut to it, so that
 // something that is never affordable at once passes on a day on which nothing was spent.
 // An amount that nobody settles stays set aside until the day is over.
-func (s *Store) Reserve(ctx context.Context, tenantID string, amount analysis.Spending, budgets analysis.Budgets) (analysis.Reserved, error) {
+func (s *Store) Reserve(
+	ctx context.Context, tenantID string, amount analysis.Spending, budgets analysis.Budgets,
+) (analysis.Reserved, error) {
 	reserved := analysis.Reserved{TenantID: tenantID, Amount: amount}
 	for _, bound := range []analysis.Spending{budgets.All, budgets.Tenant} {
 		reserved.Amount.Tokens = atMost(reserved.Amount.Tokens, bound.Tokens)

@@ -378,6 +378,18 @@ func Delayed(d time.Duration, step Step) Step {
 	}}
 }
 
+// Gated answers as the step does when the gate is closed.
+func Gated(gate <-chan struct{}, step Step) Step {
+	return Step{step.name + " behind a gate", func(c *call) {
+		select {
+		case <-gate:
+			step.reply(c)
+		case <-c.r.Context().Done():
+		case <-c.released:
+		}
+	}}
+}
+
 func (c *call) hang() {
 	select {
 	case <-c.r.Context().Done():
