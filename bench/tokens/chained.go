@@ -19,7 +19,8 @@ func chained(counter tokenizer.Codec, source schema.Schema, entities []schema.En
 	for _, f := range source.Fields {
 		fields = append(fields, map[string]any{"name": f.Name, "type": f.Type, "sample_value": f.Sample, "required": f.Required})
 		meanings = append(meanings, map[string]any{
-			"name": f.Name, "semantic_type": f.Type, "description": "The " + strings.ReplaceAll(f.Name, "_", " ") + " of the record", "confidence": 0.9,
+			"name": f.Name, "semantic_type": f.Type, "confidence": 0.9,
+			"description": "The " + strings.ReplaceAll(f.Name, "_", " ") + " of the record",
 		})
 		names = append(names, map[string]any{"original": f.Name, "normalized": f.Name, "confidence": 0.95})
 		mappings = append(mappings, map[string]any{

@@ -60,7 +60,8 @@ func fieldsOf(n int, of string, sampled bool) []schema.Field {
 		part := i % len(parts)
 		fields[i] = schema.Field{Name: snake(of) + "_" + parts[part], Type: types[part], Required: i%5 == 0}
 		if i >= len(parts) {
-			fields[i].Name = fmt.Sprintf("%s_%s_%s", snake(things[i/len(parts)%len(things)]), parts[part], []string{"old", "raw", "ref"}[i%3])
+			thing, suffix := things[i/len(parts)%len(things)], []string{"old", "raw", "ref"}[i%3]
+			fields[i].Name = fmt.Sprintf("%s_%s_%s", snake(thing), parts[part], suffix)
 			if i >= len(parts)*len(things) {
 				fields[i].Name += fmt.Sprint(i / len(parts) / len(things))
 			}

@@ -206,7 +206,8 @@ func formFeature(info *errorInfo) feature {
 		return featureKeywords
 	case strictWord.MatchString(info.text), strings.HasSuffix(info.param, "strict"):
 		return featureStrict
-	case info.mentions("response_format", "response format", "json_schema", "json schema", "json_object", "structured output", "structured_output",
+	case info.mentions("response_format", "response format", "json_schema", "json schema", "json_object",
+		"structured output", "structured_output",
 		"tool_choice", "tool choice", "tools", "tool use", "tool call", "function call", "functions",
 		"requested parameters"): // OpenRouter, when no provider has them
 		return featureForm

@@ -75,11 +75,18 @@ func TestGoldenPrompts(t *testing.T) {
 
 func TestGoldenRequests(t *testing.T) {
 	t.Parallel()
-	for name, model := range map[string]string{"request.json": "gpt-4.1-mini", "request-reasoning.json": "o4-mini"} {
+	for name, model := range map[string]string{
+		"request.json": "gpt-4.1-mini", "request-reasoning.json": "o4-mini", "request-tool.json": "claude-sonnet-4-5", "request-plain.json": "llama3",
+	} {
 		client := mustNew(t, Config{APIKey: "sk-x", Model: model})
 		d := client.spoken.current(t.Context())
-		if name == "request-reasoning.json" {
+		switch name {
+		case "request-reasoning.json":
 			d.Rung = rungObject
+		case "request-tool.json":
+			d.Rung, d.Bare = rungTool, true
+		case "request-plain.json":
+			d.Rung = rungPlain
 		}
 		p, f := client.prepare(client.variant(customerQuestion(), d))
 		if f.ModelError != nil {

@@ -167,7 +167,8 @@ func (c chatRequest) formatProblems() []string {
 		return subsetProblems(c.Format.JSONSchema.Schema, c.Format.JSONSchema.Strict)
 	case FormatTool:
 		tool := c.Tools[0]
-		if len(c.Tools) > 1 || tool.Type != "function" || c.ToolChoice.Type != "function" || c.ToolChoice.Function.Name != tool.Function.Name || tool.Function.Name == "" {
+		forced := c.ToolChoice.Type == "function" && c.ToolChoice.Function.Name == tool.Function.Name
+		if len(c.Tools) > 1 || tool.Type != "function" || !forced || tool.Function.Name == "" {
 			return []string{"not exactly one tool, or it is not forced"}
 		}
 		if c.Format.Type != "" {
