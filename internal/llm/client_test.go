@@ -203,7 +203,7 @@ func TestTooLargeIsNotSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	q := customerQuestion()
-	for range 40_000 {
+	for range 32_000 {
 		q.Source = append(q.Source, analysis.SourceField{Name: strings.Repeat("n", 200), Type: "string"})
 	}
 	_, err := b.Ask(t.Context(), q) // encoding it takes a busy machine its time

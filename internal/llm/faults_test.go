@@ -75,7 +75,7 @@ func TestFaults(t *testing.T) {
 		{"wrong length", llmtest.WrongLength(), analysis.ModelUnavailable, "", 0, waits},
 		{"64 MiB", llmtest.Huge(64 << 20), analysis.ModelBadAnswer, "", 0, 1},
 		{"64 MiB of an error", llmtest.HugeError(64 << 20), analysis.ModelUnavailable, "", 0, waits},
-		{"gzip bomb", llmtest.GzipBomb(512 << 20), analysis.ModelBadAnswer, "", 0, 1},
+		{"gzip bomb", llmtest.GzipBomb(64 << 20), analysis.ModelBadAnswer, "", 0, 1},
 		{"cut body", llmtest.Status(200, `{"choices":[{"mess`), analysis.ModelUnavailable, "", 0, waits},
 		{"error inside", llmtest.ErrorInside(), analysis.ModelUnavailable, "", 0, waits},
 		{"error string inside", llmtest.Status(200, `{"error":"model crashed"}`), analysis.ModelUnavailable, "", 0, waits},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 
@@ -126,10 +127,10 @@ func (c *Client) remedy(ctx context.Context, v variant, f failure, tried *remedi
 
 // shorter returns the next variant that shows less, false when there is none.
 func (v variant) shorter() (variant, bool) {
-	shown := userPrompt(v.question())
+	shown := v.question()
 	for v.detail < detailLeast {
 		v.detail++
-		if userPrompt(v.question()) != shown {
+		if !reflect.DeepEqual(v.question(), shown) { // far cheaper than to compare prompts
 			return v, true
 		}
 	}

@@ -232,6 +232,18 @@ func TestShorterQuestions(t *testing.T) {
 	}
 }
 
+// TestNothingToShorten: a question of names alone is put once.
+func TestNothingToShorten(t *testing.T) {
+	t.Parallel()
+	q := wide(5)
+	q.Entities = nil
+	b := setup(t, nil)
+	b.server.Otherwise(llmtest.BadRequest("context_length_exceeded"))
+	if _, err := b.Ask(testContext(t), q); analysis.ModelErrorOf(err) == nil || b.server.Count() != 1 {
+		t.Errorf("error %v after %d requests, want one: nothing can be left out", err, b.server.Count())
+	}
+}
+
 func TestCertificateThatNobodySigned(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())

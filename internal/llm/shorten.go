@@ -1,6 +1,10 @@
 package llm
 
-import "github.com/schemacast/schemacast/internal/analysis"
+import (
+	"slices"
+
+	"github.com/schemacast/schemacast/internal/analysis"
+)
 
 // How much of a question is shown. What is left out takes no line with it, so all ids
 // stay what they are, and an answer means the same.
@@ -19,18 +23,18 @@ func shortened(q analysis.Question, d detail) analysis.Question {
 	if d == detailAll {
 		return q
 	}
-	source := make([]analysis.SourceField, len(q.Source))
-	for i, f := range q.Source {
+	source := slices.Clone(q.Source)
+	for i, f := range source {
 		f.Samples, f.Description = nil, about(f.Description, d)
 		if d == detailLeast {
 			f.Shape = ""
 		}
 		source[i] = f
 	}
-	entities := make([]analysis.QuestionEntity, len(q.Entities))
-	for i, entity := range q.Entities {
-		fields := make([]analysis.QuestionField, len(entity.Fields))
-		for j, f := range entity.Fields {
+	entities := slices.Clone(q.Entities)
+	for i, entity := range entities {
+		fields := slices.Clone(entity.Fields)
+		for j, f := range fields {
 			f.Description, f.Aliases = about(f.Description, d), f.Aliases[:min(len(f.Aliases), shortAliases)]
 			if d == detailLeast {
 				f.Aliases = nil
@@ -54,13 +58,11 @@ func about(text string, d detail) string {
 // masked returns the question without what people wrote or stored as a value: names,
 // types and shapes stay. It is false when nothing of that was in it.
 func masked(q analysis.Question) (analysis.Question, bool) {
-	source := make([]analysis.SourceField, len(q.Source))
-	any := false
-	for i, f := range q.Source {
-		any = any || len(f.Samples) > 0 || f.Description != ""
-		f.Samples, f.Description = nil, ""
-		source[i] = f
+	source, found := slices.Clone(q.Source), false
+	for i, f := range source {
+		found = found || len(f.Samples) > 0 || f.Description != ""
+		source[i].Samples, source[i].Description = nil, ""
 	}
 	q.Source = source
-	return q, any
+	return q, found
 }

@@ -249,7 +249,7 @@ func GzipBomb(size int) Step {
 			chunk[i] = ' '
 		}
 		for sent := 0; sent < size; sent += len(chunk) {
-			if _, err := packed.Write(chunk); err != nil {
+			if _, err := packed.Write(chunk); err != nil || packed.Flush() != nil {
 				return // the client has had enough
 			}
 		}
