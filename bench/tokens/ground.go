@@ -15,15 +15,18 @@ var (
 	}
 	parts = []string{
 		"id", "name", "email", "phone_number", "created_at", "updated_at", "status", "amount", "currency", "street",
-		"city", "postal_code", "country", "description", "is_active", "quantity", "start_date", "end_date", "category", "external_reference",
+		"city", "postal_code", "country", "description", "is_active", "quantity", "start_date", "end_date",
+		"category", "external_reference",
 	}
 	types = []string{
 		"string", "string", "email", "phone", "datetime", "datetime", "string", "decimal", "string", "string",
 		"string", "string", "string", "string", "boolean", "integer", "date", "date", "string", "string",
 	}
 	samples = []string{
-		`"C-1001"`, `"Erika Mustermann"`, `"erika@example.com"`, `"+49 30 901820"`, `"2024-03-01T10:00:00Z"`, `"2024-03-02T11:30:00Z"`, `"active"`,
-		`199.95`, `"EUR"`, `"Hauptstraße 5"`, `"Berlin"`, `"10115"`, `"DE"`, `"a few words about it"`, `true`, `3`, `"2024-01-01"`, `"2024-12-31"`, `"standard"`, `"REF-77"`,
+		`"C-1001"`, `"Erika Mustermann"`, `"erika@example.com"`, `"+49 30 901820"`,
+		`"2024-03-01T10:00:00Z"`, `"2024-03-02T11:30:00Z"`, `"active"`, `199.95`, `"EUR"`, `"Hauptstraße 5"`,
+		`"Berlin"`, `"10115"`, `"DE"`, `"a few words about it"`, `true`, `3`, `"2024-01-01"`, `"2024-12-31"`,
+		`"standard"`, `"REF-77"`,
 	}
 )
 

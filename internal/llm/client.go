@@ -113,10 +113,13 @@ func (c *Client) Ask(ctx context.Context, q analysis.Question) (analysis.Answer,
 	}
 	v := c.variant(q, c.spoken.current(ctx))
 	p, f := c.prepare(v)
-	for shorter := true; f.ModelError != nil; p, f = c.prepare(v) {
-		if v, shorter = v.shorter(); !shorter {
+	for f.ModelError != nil {
+		shorter, is := v.shorter()
+		if !is {
 			return analysis.Answer{}, f.ModelError
 		}
+		v = shorter
+		p, f = c.prepare(v)
 	}
 	key := cacheKey(q.TenantID, c.cfg.Model, p.body)
 	return c.flights.do(ctx, key, func() (analysis.Answer, error) {

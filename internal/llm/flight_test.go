@@ -17,7 +17,7 @@ type outcome struct {
 
 // askAtOnce asks the same in as many goroutines, the first of them with ctx, and returns
 // when all but the first wait for the first.
-func askAtOnce(t *testing.T, ctx context.Context, b bundle, callers int) (first chan outcome, others chan outcome) {
+func askAtOnce(ctx context.Context, t *testing.T, b bundle, callers int) (first chan outcome, others chan outcome) {
 	t.Helper()
 	first, others = make(chan outcome, 1), make(chan outcome, callers)
 	ask := func(ctx context.Context, to chan outcome) {
@@ -38,7 +38,7 @@ func TestEqualQuestionsAtOnceCostOneCall(t *testing.T) {
 	t.Parallel()
 	gate := make(chan struct{})
 	b := setup(t, nil, llmtest.Gated(gate, llmtest.Good()))
-	first, others := askAtOnce(t, testContext(t), b, 8)
+	first, others := askAtOnce(testContext(t), t, b, 8)
 	close(gate)
 	leader := <-first
 	if leader.err != nil || leader.answer.Usage.Calls != 1 {
@@ -61,7 +61,7 @@ func TestNobodyWaitsForACallerThatLeft(t *testing.T) {
 	b := setup(t, nil, llmtest.Hang())
 	ctx, cancel := context.WithCancelCause(testContext(t))
 	left := errors.New("the run was cancelled")
-	first, others := askAtOnce(t, ctx, b, 3)
+	first, others := askAtOnce(ctx, t, b, 3)
 	cancel(left)
 	if leader := <-first; !errors.Is(leader.err, left) {
 		t.Errorf("the first: %v, want its own cause", leader.err)
@@ -77,7 +77,7 @@ func TestAFailureIsSharedOnce(t *testing.T) {
 	t.Parallel()
 	gate := make(chan struct{})
 	b := setup(t, nil, llmtest.Gated(gate, llmtest.Unauthorized()))
-	first, others := askAtOnce(t, testContext(t), b, 2)
+	first, others := askAtOnce(testContext(t), t, b, 2)
 	close(gate)
 	if leader := <-first; analysis.ModelErrorOf(leader.err) == nil {
 		t.Errorf("the first: %v, want its failure", leader.err)

@@ -96,8 +96,9 @@ func (c *Client) remedy(ctx context.Context, v variant, f failure, tried *remedi
 		less, was := v.dialect.without(f.lacks)
 		v.dialect = less
 		if was && c.spoken.refused(ctx, f.lacks) {
-			c.logger.WarnContext(ctx, "the model server refuses a feature; requests go without it from now on", slog.String("feature", string(f.lacks)),
-				slog.String("model", c.cfg.Model), slog.String("answers", less.Rung.String()), slog.Int("status", f.Status))
+			c.logger.WarnContext(ctx, "the model server refuses a feature; requests go without it from now on",
+				slog.String("feature", string(f.lacks)), slog.String("model", c.cfg.Model),
+				slog.String("answers", less.Rung.String()), slog.Int("status", f.Status))
 		}
 		return v, was
 	case f.cut && !tried.larger:
@@ -113,7 +114,8 @@ func (c *Client) remedy(ctx context.Context, v variant, f failure, tried *remedi
 		if f.form {
 			v.dialect.Rung = v.dialect.Rung.below()
 		}
-		v.hint = "\nThe answer before could not be used: " + f.Detail + ". Answer with one complete JSON object in the given form, and nothing else.\n"
+		v.hint = "\nThe answer before could not be used: " + f.Detail +
+			". Answer with one complete JSON object in the given form, and nothing else.\n"
 		return v, true
 	case f.Kind == analysis.ModelRefused && !tried.masked:
 		tried.masked = true
