@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/store"
 )
@@ -85,7 +86,10 @@ type runDocument struct {
 	Calls            int               `json:"llm_calls"`
 	CachedCalls      int               `json:"llm_calls_cached"`
 	PromptTokens     int               `json:"prompt_tokens"`
+	CachedTokens     int               `json:"prompt_tokens_cached"`
 	CompletionTokens int               `json:"completion_tokens"`
+	ReasoningTokens  int               `json:"reasoning_tokens"`
+	CostMicros       *int64            `json:"cost_micro_usd"` // null where no price is known
 	ErrorCode        string            `json:"error_code,omitempty"`
 	Error            string            `json:"error,omitempty"`
 	Attempts         []attemptDocument `json:"attempts"`
@@ -131,8 +135,12 @@ func documentOf(r store.Run) runDocument {
 		RunID: r.ID, State: r.State, Outcome: string(r.Outcome), RequestedBy: r.RequestedBy, Force: r.Force, Queue: r.Queue,
 		RequestedAt: r.Requested, StartedAt: orNone(r.Started), EndedAt: orNone(r.Ended), Engine: r.Engine, Model: r.Model,
 		Calls: r.Usage.Calls, CachedCalls: r.Usage.CachedCalls,
-		PromptTokens: r.Usage.PromptTokens, CompletionTokens: r.Usage.CompletionTokens,
+		PromptTokens: r.Usage.PromptTokens, CachedTokens: r.Usage.CachedTokens,
+		CompletionTokens: r.Usage.CompletionTokens, ReasoningTokens: r.Usage.ReasoningTokens,
 		ErrorCode: string(r.Failure.Code), Error: r.Failure.Text, Attempts: []attemptDocument{},
+	}
+	if micros, known := r.Usage.Cost(); known {
+		d.CostMicros = &micros
 	}
 	for _, t := range r.Attempts {
 		d.Attempts = append(d.Attempts, attemptDocument{
@@ -154,8 +162,8 @@ func writeRun(b *strings.Builder, r store.Run) {
 	}
 	fmt.Fprintf(b, "  %s%s\n", instant(r.Requested), lasted(r.Requested, r.Ended))
 	if r.Usage.Calls+r.Usage.CachedCalls > 0 {
-		fmt.Fprintf(b, "    model %s: %s, %d from the cache, %d + %d tokens\n", printable(r.Model),
-			counted(r.Usage.Calls, "call", "calls"), r.Usage.CachedCalls, r.Usage.PromptTokens, r.Usage.CompletionTokens)
+		fmt.Fprintf(b, "    model %s: %s, %d from the cache, %d + %d tokens%s\n", printable(r.Model),
+			counted(r.Usage.Calls, "call", "calls"), r.Usage.CachedCalls, r.Usage.PromptTokens, r.Usage.CompletionTokens, priced(r.Usage))
 	}
 	if r.Failure.Code != "" {
 		fmt.Fprintf(b, "    %s: %s\n", r.Failure.Code, printable(r.Failure.Text))
@@ -173,6 +181,15 @@ func writeRun(b *strings.Builder, r store.Run) {
 			fmt.Fprintf(b, "      %s: %s\n", t.Failure.Code, printable(t.Failure.Text))
 		}
 	}
+}
+
+// priced is what a run cost, empty when it is not known.
+func priced(u analysis.Usage) string {
+	micros, known := u.Cost()
+	if !known || u.Calls == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.6f USD", float64(micros)/1e6)
 }
 
 // stateOf is the state of an open run, and how an ended one ended.

@@ -65,17 +65,30 @@ func broadcastConfig(cfg config.Broadcast) broadcast.Config {
 	}
 }
 
-// newModel returns the language model; it is not for the offline engine.
-func newModel(cfg *config.Config, cache llm.Cache, limiter llm.Limiter, logger *slog.Logger) (*llm.Client, error) {
-	return llm.New(llm.Config{
-		Limiter: limiter,
-		APIKey:  cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
+// newModel returns the language model; it is not for the offline engine. Without a
+// database it has neither a cache nor budgets.
+func newModel(cfg *config.Config, db *store.Store, limiter *limit.Limiter, logger *slog.Logger) (*llm.Client, error) {
+	c := llm.Config{
+		APIKey: cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
 		Connections: cfg.Worker.Concurrency + cfg.Worker.Backfill,
 		// With its repetitions a call takes two of them at most.
 		Timeout: cfg.Analysis.Timeout / 2,
 		// The configuration has warned of it; many models run on hosts of a private network.
 		AllowHTTP: true,
-	}, cache, logger)
+	}
+	if price := cfg.Analysis.Price; price != nil {
+		c.Price = &llm.Price{Input: price.Input, CachedInput: price.CachedInput, Output: price.Output}
+	}
+	if limiter != nil {
+		c.Limiter, c.Memory = limiter, limiter
+	}
+	if db == nil {
+		return llm.New(c, nil, logger)
+	}
+	c.Ledger, c.Budgets = db, analysis.Budgets{
+		All: analysis.Spending(cfg.Analysis.Budget), Tenant: analysis.Spending(cfg.Analysis.TenantBudget),
+	}
+	return llm.New(c, db, logger)
 }
 
 // newLimiter shares the limits of the model with all workers. Without numbers it still

@@ -60,8 +60,8 @@ const (
 	// AskBoth asks for the entity and the mapping of every source field.
 	AskBoth QuestionKind = ""
 	// AskEntity asks for the entity alone: the proposal has Action, Entity or
-	// NewEntity, SourceName and Reasoning, and neither Mappings nor Unmapped. Source
-	// may be a sketch of a wide schema.
+	// NewEntity without fields, SourceName and Reasoning, and neither Mappings nor
+	// Unmapped. Source may be a sketch of a wide schema.
 	AskEntity QuestionKind = "entity"
 	// AskFields asks for the mappings of the source fields alone: to Entities[0], the
 	// only one, or to Decision.NewEntity. The proposal has the given decision, Mappings
@@ -182,6 +182,7 @@ const (
 	ModelUnavailable ModelErrorKind = "unavailable"  // network, 5xx, timeout: later
 	ModelRateLimited ModelErrorKind = "rate_limited" // 429: after RetryAfter
 	ModelQuota       ModelErrorKind = "quota"        // out of money: much later
+	ModelBudget      ModelErrorKind = "budget"       // the day's budget is spent: after RetryAfter, or when it is raised
 	ModelBadAnswer   ModelErrorKind = "bad_answer"   // not the asked JSON, or cut off
 	ModelRefused     ModelErrorKind = "refused"      // refusal or content filter
 	ModelTooLarge    ModelErrorKind = "too_large"    // the question does not fit the model

@@ -87,8 +87,20 @@ type Usage struct {
 	Calls            int // requests that reached the model
 	CachedCalls      int // answers that came from the cache or a checkpoint instead
 	PromptTokens     int
+	CachedTokens     int // of PromptTokens, those that the server still knew
 	CompletionTokens int
+	ReasoningTokens  int  // of CompletionTokens, those that the model thought with
 	Estimated        bool // the server reported no tokens; they were estimated
+	// CostMicros are millionths of a US dollar, for PricedCalls of the Calls. What the
+	// others cost is not known, see Cost.
+	CostMicros  int64
+	PricedCalls int
+}
+
+// Cost returns what all calls cost together, in millionths of a US dollar, and false
+// when that is not known, since no price of the model is.
+func (u Usage) Cost() (micros int64, known bool) {
+	return u.CostMicros, u.PricedCalls >= u.Calls
 }
 
 // Add returns the sum of both.
@@ -97,7 +109,11 @@ func (u Usage) Add(v Usage) Usage {
 		Calls:            u.Calls + v.Calls,
 		CachedCalls:      u.CachedCalls + v.CachedCalls,
 		PromptTokens:     u.PromptTokens + v.PromptTokens,
+		CachedTokens:     u.CachedTokens + v.CachedTokens,
 		CompletionTokens: u.CompletionTokens + v.CompletionTokens,
+		ReasoningTokens:  u.ReasoningTokens + v.ReasoningTokens,
 		Estimated:        u.Estimated || v.Estimated,
+		CostMicros:       u.CostMicros + v.CostMicros,
+		PricedCalls:      u.PricedCalls + v.PricedCalls,
 	}
 }

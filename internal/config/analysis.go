@@ -28,7 +28,20 @@ type Analysis struct {
 	Model   string
 	// What all workers together may ask of it in a minute; 0 for no limit.
 	RequestsPerMinute, TokensPerMinute int
+	// What may be spent on it in a day; 0 for no limit.
+	Budget, TenantBudget Budget
+	// Price is that of the model, nil when it is not known.
+	Price *Price
 }
+
+// Budget is what may be spent in a day.
+type Budget struct {
+	Tokens     int64
+	CostMicros int64 // millionths of a US dollar
+}
+
+// Price is what a model costs, in US dollars for a million tokens.
+type Price struct{ Input, CachedInput, Output float64 }
 
 // Tenants is a set of tenants.
 type Tenants struct {
@@ -52,6 +65,8 @@ const (
 	mostRequests = 1_000_000
 	leastTokens  = 1_000
 	mostTokens   = 1_000_000_000
+	mostDaily    = 1_000_000_000_000
+	mostCost     = 1_000_000
 )
 
 func (l *loader) analysis() {
@@ -80,6 +95,9 @@ func (l *loader) analysis() {
 	}
 	a.APIKey, a.BaseURL, a.Model = v.OpenAIKey, strings.TrimRight(v.OpenAIBaseURL, "/"), v.OpenAIModel
 	a.RequestsPerMinute, a.TokensPerMinute = v.AnalysisRequests, v.AnalysisTokens
+	a.Price = l.price(a.Model)
+	a.Budget = l.budget("ANALYSIS_TOKENS_PER_DAY", v.AnalysisDayTokens, "ANALYSIS_COST_PER_DAY", v.AnalysisDayCost)
+	a.TenantBudget = l.budget("ANALYSIS_TENANT_TOKENS_PER_DAY", v.AnalysisTenantToken, "ANALYSIS_TENANT_COST_PER_DAY", v.AnalysisTenantCost)
 	if !l.isSet("OPENAI_BASE_URL") {
 		l.required("set it, or OPENAI_BASE_URL to a server without keys, or ANALYSIS_ENGINE=offline to do without a model", "OPENAI_API_KEY")
 	}

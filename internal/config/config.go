@@ -141,7 +141,7 @@ func (l *loader) choice(name, value string, words ...string) {
 }
 
 // between reports a value outside its limits.
-func between[T int | time.Duration](l *loader, name string, value, least, most T) {
+func between[T int | int64 | time.Duration](l *loader, name string, value, least, most T) {
 	if (value < least || value > most) && !l.broken[name] {
 		l.problem(name, "is %v; choose %v to %v", value, least, most)
 	}
@@ -196,6 +196,8 @@ func wanted(t reflect.Type) string {
 		return "a duration such as 500ms, 30s or 5m"
 	case t == reflect.TypeFor[toggle]():
 		return "on or off"
+	case t.Kind() == reflect.Float64:
+		return "a number such as 2.50"
 	default:
 		return "a whole number"
 	}

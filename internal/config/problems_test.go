@@ -106,6 +106,13 @@ var problems = []struct {
 	{"limits of the model", pairs("ANALYSIS_REQUESTS_PER_MINUTE=-1", "ANALYSIS_TOKENS_PER_MINUTE=999"), []string{
 		"ANALYSIS_REQUESTS_PER_MINUTE is -1; choose 0 to 1000000", "ANALYSIS_TOKENS_PER_MINUTE is 999; choose 1000 to",
 	}},
+	{"budgets", pairs("ANALYSIS_TOKENS_PER_DAY=999", "ANALYSIS_TENANT_TOKENS_PER_DAY=-1", "ANALYSIS_COST_PER_DAY=-0.5", "ANALYSIS_TENANT_COST_PER_DAY=1.5"), []string{
+		"ANALYSIS_TOKENS_PER_DAY is 999; choose 1000 to", "ANALYSIS_COST_PER_DAY is -0.5; write US dollars", "ANALYSIS_TENANT_TOKENS_PER_DAY is -1; choose",
+		"ANALYSIS_TENANT_COST_PER_DAY bounds the cost of gpt-4.1-mini, whose price is not known; set ANALYSIS_PRICES=gpt-4.1-mini=input",
+	}},
+	{"budget of money", pairs("ANALYSIS_COST_PER_DAY=$5"), []string{`ANALYSIS_COST_PER_DAY is "$5"; write a number`}},
+	{"prices", pairs("ANALYSIS_PRICES=gpt-4.1-mini=1/2", "ANALYSIS_COST_PER_DAY=1"), []string{`ANALYSIS_PRICES has "gpt-4.1-mini=1/2"; write name=input/cached input/output`}},
+	{"price below zero", pairs("ANALYSIS_PRICES=x=0/0/0, y=1/-1/1"), []string{`ANALYSIS_PRICES has "y=1/-1/1"; write`}},
 	{"giving up", pairs("ANALYSIS_GIVE_UP_AFTER=59s"), []string{"ANALYSIS_GIVE_UP_AFTER is 59s; choose 1m0s to 720h0m0s"}},
 	{"raw samples", pairs("ANALYSIS_RAW_SAMPLES=acme,all"), []string{`ANALYSIS_RAW_SAMPLES has "all"; write none, all, or ids`}},
 

@@ -93,6 +93,11 @@ type variables struct {
 	AnalysisGiveUpAfter time.Duration `env:"ANALYSIS_GIVE_UP_AFTER" envDefault:"24h" group:"Analysis" help:"How long an analysis waits for a model, or a turn, that does not come, before it fails; 1m to 720h."`
 	AnalysisRequests    int           `env:"ANALYSIS_REQUESTS_PER_MINUTE" envDefault:"0" group:"Analysis" help:"Most requests to the model in a minute, of all workers together; 0 for no limit."`
 	AnalysisTokens      int           `env:"ANALYSIS_TOKENS_PER_MINUTE" envDefault:"0" group:"Analysis" help:"Most tokens to and from the model in a minute, of all workers together; 0 for no limit, else 1000 or more."`
+	AnalysisDayTokens   int64         `env:"ANALYSIS_TOKENS_PER_DAY" envDefault:"0" group:"Analysis" help:"Most tokens to and from the model in a day (UTC), of all tenants together; 0 for no limit, else 1000 or more. Then analyses wait for midnight, or for a higher number."`
+	AnalysisDayCost     float64       `env:"ANALYSIS_COST_PER_DAY" envDefault:"0" group:"Analysis" help:"Most US dollars for the model in a day, of all tenants together; 0 for no limit. It needs the price in ANALYSIS_PRICES."`
+	AnalysisTenantToken int64         `env:"ANALYSIS_TENANT_TOKENS_PER_DAY" envDefault:"0" group:"Analysis" help:"As ANALYSIS_TOKENS_PER_DAY, of each tenant."`
+	AnalysisTenantCost  float64       `env:"ANALYSIS_TENANT_COST_PER_DAY" envDefault:"0" group:"Analysis" help:"As ANALYSIS_COST_PER_DAY, of each tenant."`
+	AnalysisPrices      []string      `env:"ANALYSIS_PRICES" group:"Analysis" help:"Prices of models in US dollars for a million tokens, as name=input/cached input/output, separated by commas; gpt-4.1-mini=0.40/0.10/1.60. Without the price of OPENAI_MODEL the cost of runs is not known, unless the server reports it."`
 
 	WorkerConcurrency   int           `env:"WORKER_CONCURRENCY" envDefault:"32" group:"Worker" help:"Analyses at a time, 1 to 1000."`
 	WorkerBackfill      int           `env:"WORKER_BACKFILL_CONCURRENCY" envDefault:"8" group:"Worker" help:"Analyses of the backfill queue at a time, beside the others; 0 leaves that queue alone."`

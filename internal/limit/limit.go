@@ -2,9 +2,11 @@
 // limits that its provider sets a minute: requests, tokens, and a pause when the
 // server asks for one. It implements llm.Limiter over Redis.
 //
+// It also remembers for all workers what was learned about the server (llm.Memory).
+//
 // It does not wait and does not queue: it says how long to wait before asking again.
 // It counts neither by tenant nor by key, and it is no budget: what it lets through
-// may cost any amount of money.
+// may cost any amount of money. Budgets are of days, and stand in the database.
 //
 // It guarantees that workers with the same Redis, base URL and model share one limit;
 // that a backfill never takes more than its share of it, so that work somebody waits

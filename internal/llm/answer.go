@@ -78,14 +78,15 @@ func compileAnswerSchema() (*jsonschema.Schema, error) {
 var (
 	errUnknownEntity = errors.New("the answer maps to an entity that is not in the question")
 	errNoNewEntity   = errors.New("the answer creates an entity without a name or without fields")
-	errNoDecision    = errors.New("the question to repair has no decision")
+	errNoName        = errors.New("the answer creates an entity without a name")
+	errNoDecision    = errors.New("the question comes with no decision, though it needs one")
 )
 
-// Read interprets a raw answer, as analysis.Model says. The answer to a repair
-// gives a proposal with the pinned decision, and only the mappings and unmapped
-// fields that were asked again.
+// Read interprets a raw answer, as analysis.Model says. The answer to a repair, or to
+// a question about fields, gives a proposal with the pinned decision; that to a repair
+// has only the mappings and unmapped fields that were asked again.
 func (c *Client) Read(q analysis.Question, raw []byte) (analysis.Proposal, error) {
-	object, err := extract(raw, c.schema)
+	object, err := c.object(raw)
 	if err != nil {
 		return analysis.Proposal{}, badAnswer(err)
 	}
@@ -97,14 +98,33 @@ func (c *Client) Read(q analysis.Question, raw []byte) (analysis.Proposal, error
 	if err != nil {
 		return analysis.Proposal{}, badAnswer(err)
 	}
-	resolve(q, a, &proposal)
+	if q.Repair != nil || q.Ask != analysis.AskEntity {
+		resolve(q, a, &proposal)
+	}
 	return proposal, nil
 }
 
-// decide reads the decision, or takes over the pinned one.
+// object finds the object of an answer. The example of the rules has the right form, and
+// small models repeat it; it answers nothing.
+func (c *Client) object(raw []byte) ([]byte, error) {
+	object, err := extract(raw, c.schema)
+	if err == nil && sameJSON(object, c.example) {
+		return nil, errEcho
+	}
+	return object, err
+}
+
+// exampleAnswer returns the example that stands in the rules.
+func exampleAnswer() []byte {
+	_, example, _ := strings.Cut(rules, "\n{")
+	object, _, _ := firstObject([]byte("{" + example))
+	return object
+}
+
+// decide reads the decision, or takes over the one that the question came with.
 func decide(q analysis.Question, a answer) (analysis.Proposal, error) {
-	if q.Repair != nil {
-		return pinned(q)
+	if decided(q) {
+		return decisionOf(q)
 	}
 	proposal := analysis.Proposal{
 		Action:     analysis.Action(a.Decision),
@@ -121,23 +141,15 @@ func decide(q analysis.Question, a answer) (analysis.Proposal, error) {
 		return proposal, nil
 	}
 	proposal.NewEntity = newEntity(a.NewEntity)
-	if proposal.NewEntity.Name == "" || len(proposal.NewEntity.Fields) == 0 {
-		return analysis.Proposal{}, errNoNewEntity
-	}
-	return proposal, nil
-}
-
-func pinned(q analysis.Question) (analysis.Proposal, error) {
-	proposal := q.Repair.Proposal
-	proposal.Mappings, proposal.Unmapped, proposal.Rejected = nil, nil, nil
-	if proposal.Action == analysis.ActionMapToExisting {
-		if proposal.Entity < 0 || proposal.Entity >= len(q.Entities) {
-			return analysis.Proposal{}, errNoDecision
+	if q.Ask == analysis.AskEntity {
+		proposal.NewEntity.Fields = nil // not asked for
+		if proposal.NewEntity.Name == "" {
+			return analysis.Proposal{}, errNoName
 		}
 		return proposal, nil
 	}
-	if proposal.NewEntity == nil {
-		return analysis.Proposal{}, errNoDecision
+	if proposal.NewEntity.Name == "" || len(proposal.NewEntity.Fields) == 0 {
+		return analysis.Proposal{}, errNoNewEntity
 	}
 	return proposal, nil
 }

@@ -22,12 +22,13 @@ const (
 // costs a few tokens and goes past the cache. What the model answers is not judged.
 // The error is an *analysis.ModelError, or the cause of ctx.
 func (c *Client) Check(ctx context.Context) error {
-	for d := c.spoken.current(); ; {
+	for d := c.spoken.current(ctx); ; {
 		body, err := json.Marshal(c.checkRequest(d))
 		if err != nil {
 			return fmt.Errorf("encode the question of the check: %w", err)
 		}
-		r, _, f := c.repeat(ctx, attempt{body: body, need: Need{Tokens: len(body) / bytesPerToken}, start: time.Now()})
+		p := prepared{body: body, prompt: len(body) / bytesPerData}
+		r, _, f := c.repeat(ctx, attempt{prepared: p, need: Need{Tokens: p.prompt}, start: time.Now()})
 		switch {
 		case f.ModelError == nil, r != nil && f.Kind != analysis.ModelUnavailable:
 			return nil // a model that says too much or nothing is there all the same
@@ -39,19 +40,15 @@ func (c *Client) Check(ctx context.Context) error {
 			return f.ModelError
 		}
 		c.logger.DebugContext(ctx, "the model server refuses a feature", slog.String("feature", string(f.lacks)))
-		c.spoken.learn(f.lacks)
+		c.spoken.refused(ctx, f.lacks)
 		d = next
 	}
 }
 
 func (c *Client) checkRequest(d dialect) wireRequest {
-	format := responseFormat(d.jsonSchema)
-	if format.JSONSchema != nil {
-		format.JSONSchema.Name, format.JSONSchema.Schema = "check", json.RawMessage(checkSchema)
-	}
 	limit := outputBase
-	if d.thinks {
+	if d.Thinks {
 		limit = c.cfg.MaxOutputTokens
 	}
-	return c.request(d, format, checkSystem, checkUser, limit)
+	return c.request(d, form{"check", json.RawMessage(checkSchema)}, checkSystem, checkUser, limit)
 }

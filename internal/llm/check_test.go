@@ -49,7 +49,7 @@ func TestCheckTellsTheCause(t *testing.T) {
 		"no credit":    {llmtest.Quota(), analysis.ModelQuota, "billing"},
 		"no chat API":  {llmtest.HTML(), analysis.ModelUnavailable, ""},
 		"finish error": {llmtest.Status(200, `{"choices":[{"finish_reason":"error"}]}`), analysis.ModelUnavailable, ""},
-		"no JSON":      {llmtest.Status(http.StatusBadRequest, `{"error":"response_format is not supported"}`), analysis.ModelConfig, "json_object"},
+		"no JSON":      {llmtest.Status(http.StatusBadRequest, `{"error":"response_format is not supported"}`), analysis.ModelConfig, "every form"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,7 +64,7 @@ func TestCheckTellsTheCause(t *testing.T) {
 	}
 }
 
-// TestCheckStepsDown finds a server fine that only offers json_object, as the real
+// TestCheckStepsDown finds a server fine that has no json_schema, as the real
 // questions do.
 func TestCheckStepsDown(t *testing.T) {
 	t.Parallel()
@@ -73,8 +73,8 @@ func TestCheckStepsDown(t *testing.T) {
 	if err := b.Check(testContext(t)); err != nil {
 		t.Fatalf("Check: %v", err)
 	}
-	if got := b.server.Last().Format; got != "json_object" {
-		t.Errorf("the last request asks for %q, want json_object", got)
+	if got := b.server.Last().Format; got != llmtest.FormatTool {
+		t.Errorf("the last request asks for %q, want a tool", got)
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/schemacast/schemacast/internal/analysis"
@@ -21,6 +24,9 @@ type failure struct {
 	lacks feature
 	// cut says that the answer did not end before the limit of output tokens.
 	cut bool
+	// unusable says that an answer came which is worth asking for once more, and form that
+	// it is not in the asked form, as from a server that does not enforce it.
+	unusable, form bool
 	// late says that the request's own timeout ended it.
 	late bool
 }
@@ -101,6 +107,9 @@ func classifyStatus(ex *exchange, status int, info errorInfo, now time.Time) fai
 	f.Code = info.code
 	if f.Kind == analysis.ModelRateLimited || f.Kind == analysis.ModelUnavailable {
 		f.RetryAfter = retryAfter(ex.header, now)
+		if f.RetryAfter == 0 {
+			f.RetryAfter = info.retryAfter
+		}
 	}
 	return f
 }
@@ -120,6 +129,10 @@ func byStatus(ex *exchange, status int, info *errorInfo) failure {
 	case status == http.StatusBadRequest, status == http.StatusNotFound, status == http.StatusUnsupportedMediaType,
 		status == http.StatusUnprocessableEntity, status == http.StatusNotImplemented:
 		return refusedRequest(ex, status, info)
+	case status == http.StatusInternalServerError && info.mentions("--jinja"): // llama.cpp, about tools
+		f := failed(ex, analysis.ModelConfig, "the server refuses every form of answers; choose another model or server")
+		f.lacks = featureForm
+		return f
 	case status >= http.StatusInternalServerError, transient(status):
 		return failed(ex, analysis.ModelUnavailable, "the server has a problem of its own").repeatable()
 	}
@@ -161,11 +174,10 @@ func refusedRequest(ex *exchange, status int, info *errorInfo) failure {
 	case info.mentions("content_filter", "content management policy", "content_policy"):
 		return failed(ex, analysis.ModelRefused, "the provider's content filter refused the question")
 	case info.mentions("json_validate_failed"):
-		return failed(ex, analysis.ModelBadAnswer, "the model did not keep to the asked JSON")
-	case info.mentions("response_format", "json_schema", "json schema", "structured output", "structured_output",
-		"failed to parse grammar"):
-		f := failed(ex, analysis.ModelConfig, "the server offers neither json_schema nor json_object; choose another model or server")
-		f.lacks = featureJSONSchema
+		return unusable(failed(ex, analysis.ModelBadAnswer, "the model did not keep to the asked JSON"))
+	case formFeature(info) != featureNone:
+		f := failed(ex, analysis.ModelConfig, "the server refuses every form of answers; choose another model or server")
+		f.lacks = formFeature(info)
 		return f
 	case info.mentions("could not finish the message"): // OpenAI's word for thoughts that took all of the limit
 		return cutOff(ex, "")
@@ -185,6 +197,27 @@ func refusedRequest(ex *exchange, status int, info *errorInfo) failure {
 	return failed(ex, analysis.ModelConfig, "the server refuses the request; check OPENAI_MODEL and OPENAI_BASE_URL")
 }
 
+// formFeature finds out what a server does not like about the form in which an answer is
+// asked for. The more exact words come first.
+func formFeature(info *errorInfo) feature {
+	switch {
+	case info.mentions("invalid schema", "invalid_function_parameters", "is not permitted", "pattern must", "failed to parse grammar",
+		"additionalproperties", "nesting", "too many properties"):
+		return featureKeywords
+	case strictWord.MatchString(info.text), strings.HasSuffix(info.param, "strict"):
+		return featureStrict
+	case info.mentions("response_format", "response format", "json_schema", "json schema", "json_object",
+		"structured output", "structured_output",
+		"tool_choice", "tool choice", "tools", "tool use", "tool call", "function call", "functions",
+		"requested parameters"): // OpenRouter, when no provider has them
+		return featureForm
+	}
+	return featureNone
+}
+
+// strictWord is the word alone: an account may be restricted.
+var strictWord = regexp.MustCompile(`\bstrict\b`)
+
 // checkReply finds out whether an answer came at all. The order is that of the
 // certainty: how it ended, whether it was refused, whether there is text.
 func checkReply(ex *exchange, r *reply) failure {
@@ -197,11 +230,11 @@ func checkReply(ex *exchange, r *reply) failure {
 		return failed(ex, analysis.ModelRefused, "the model refused to answer")
 	case r.finish == "error":
 		return failed(ex, analysis.ModelUnavailable, "the answer ended with an error of the server").repeatable()
-	case r.finish != "stop" && r.finish != "":
+	case !slices.Contains([]string{"stop", "tool_calls", "function_call", ""}, r.finish):
 		// Without a word on the end the JSON decides: a cut answer never closes.
 		return failed(ex, analysis.ModelBadAnswer, "the answer ended for an unknown reason")
 	case r.content == "":
-		return failed(ex, analysis.ModelBadAnswer, "the answer is empty")
+		return unusable(failed(ex, analysis.ModelBadAnswer, "the answer is empty"))
 	}
 	return failure{}
 }
@@ -219,6 +252,11 @@ func cutOff(ex *exchange, content string) failure {
 
 func failed(ex *exchange, kind analysis.ModelErrorKind, detail string) failure {
 	return failure{ModelError: &analysis.ModelError{Kind: kind, Status: ex.status, Detail: detail}}
+}
+
+func unusable(f failure) failure {
+	f.unusable, f.form = true, true
+	return f
 }
 
 func (f failure) repeatable() failure {

@@ -17,6 +17,8 @@ const (
 	maxShape       = 64
 	maxSample      = 64
 	maxSamples     = 3
+	maxAlias       = 48
+	maxAliases     = 3
 	maxDescription = 160
 )
 
@@ -63,6 +65,9 @@ func visible(s string, limit int) string {
 // hidden holds for control characters, direction marks, zero-width and tag
 // characters, variation selectors, private use and other runes without a picture.
 func hidden(r rune) bool {
+	if r < 0x7f {
+		return r < ' ' // most are ASCII, and looking them up costs
+	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp,
 		unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }

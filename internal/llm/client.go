@@ -1,8 +1,8 @@
 // Package llm asks a language model over the OpenAI chat API: it implements
 // analysis.Model on go-openai, behind a transport of its own.
 //
-// It renders the question to a prompt, sends it with one strict JSON schema, and
-// resolves the short ids of the answer. It does not judge an answer: what a mapping
+// It renders the question to a prompt, sends it with one strict JSON schema, or what the
+// server has instead (see rung), and resolves the short ids of the answer. It does not judge an answer: what a mapping
 // names exists, but whether it is right, and whether its formula runs, is verified
 // by package analysis.
 //
@@ -43,7 +43,11 @@ type Client struct {
 	cache   Cache
 	logger  *slog.Logger
 	schema  *jsonschema.Schema
-	spoken  spoken
+	example []byte
+	forms   forms
+	routed  bool // the server is OpenRouter
+	spoken  *spoken
+	flights flights
 	breaker *breaker
 	// addressed is what go-openai gets to see of a request: it checks the name of
 	// the model, and its body is replaced in the transport.
@@ -82,7 +86,10 @@ func New(cfg Config, cache Cache, logger *slog.Logger) (*Client, error) {
 		cache:     cache,
 		logger:    logger,
 		schema:    answers,
-		spoken:    spoken{d: firstDialect(cfg.Model)},
+		example:   exampleAnswer(),
+		forms:     newForms(),
+		routed:    routes(cfg.BaseURL),
+		spoken:    newSpoken(cfg, logger),
 		breaker:   newBreaker(cfg, logger),
 		addressed: openai.ChatCompletionRequest{Model: cfg.Model},
 		sleep:     sleep,
@@ -97,94 +104,34 @@ func (c *Client) Name() string { return c.cfg.Model }
 func (c *Client) Close() { c.pool.CloseIdleConnections() }
 
 // Ask puts the question and returns the text of the answer. It answers from the
-// cache where it can. An answer that came, but can not be used, is an error whose
-// Answer holds the usage all the same: it was paid.
+// cache where it can, which knows an answer by the first request for it, whatever it took
+// to get a usable one. An answer that came, but can not be used, has its usage also where
+// there is an error: it was paid.
 func (c *Client) Ask(ctx context.Context, q analysis.Question) (analysis.Answer, error) {
 	if ctx.Err() != nil {
 		return analysis.Answer{}, context.Cause(ctx)
 	}
-	var usage analysis.Usage
-	start := time.Now()
-	for d := c.spoken.current(); ; {
-		answer, f := c.answer(ctx, q, d, start)
-		usage = usage.Add(answer.Usage)
-		answer.Usage = usage
-		if f.ModelError == nil {
-			return answer, nil
+	v := c.variant(q, c.spoken.current(ctx))
+	p, f := c.prepare(v)
+	for f.ModelError != nil {
+		shorter, is := v.shorter()
+		if !is {
+			return analysis.Answer{}, f.ModelError
 		}
-		if ctx.Err() != nil {
-			return analysis.Answer{Usage: usage}, context.Cause(ctx)
+		v = shorter
+		p, f = c.prepare(v)
+	}
+	key := cacheKey(q.TenantID, c.cfg.Model, p.body)
+	return c.flights.do(ctx, key, func() (analysis.Answer, error) {
+		if raw, found := c.cached(ctx, q, key); found {
+			return analysis.Answer{Raw: raw, Usage: analysis.Usage{CachedCalls: 1}}, nil
 		}
-		next, less := d.without(f.lacks)
-		if !less {
-			return analysis.Answer{Usage: usage}, f.ModelError
+		answer, err := c.put(ctx, v)
+		if err == nil {
+			c.keep(ctx, q, key, answer.Raw)
 		}
-		if c.spoken.learn(f.lacks) {
-			c.logger.WarnContext(ctx, "the model server refuses a feature; requests go without it from now on",
-				slog.String("feature", string(f.lacks)), slog.String("model", c.cfg.Model), slog.Int("status", f.Status))
-		}
-		d = next
-	}
-}
-
-// answer looks into the cache, and asks the server when there is nothing usable. The
-// cache knows an answer by the first request for it, also one that took a second.
-func (c *Client) answer(ctx context.Context, q analysis.Question, d dialect, start time.Time) (analysis.Answer, failure) {
-	limit := c.outputLimit(q, d)
-	body, f := c.encode(q, d, limit)
-	if f.ModelError != nil {
-		return analysis.Answer{}, f
-	}
-	key := cacheKey(q.TenantID, c.cfg.Model, body)
-	if raw, found := c.cached(ctx, q, key); found {
-		return analysis.Answer{Raw: raw, Usage: analysis.Usage{CachedCalls: 1}}, failure{}
-	}
-	r, usage, f := c.try(ctx, q, d, body, start)
-	if f.cut && ctx.Err() == nil {
-		var more analysis.Usage
-		r, more, f = c.tryLarger(ctx, q, d, limit, start, f)
-		usage = usage.Add(more)
-	}
-	answer := analysis.Answer{Usage: usage}
-	if f.ModelError != nil {
-		return answer, f
-	}
-	answer.Raw = []byte(r.content)
-	c.keep(ctx, q, key, answer.Raw)
-	return answer, failure{}
-}
-
-// try asks the server with these bytes.
-func (c *Client) try(ctx context.Context, q analysis.Question, d dialect, body []byte, start time.Time) (*reply, analysis.Usage, failure) {
-	need := Need{Tokens: estimate(q, d, body), Backfill: analysis.IsBackfill(ctx)}
-	r, calls, f := c.repeat(ctx, attempt{body: body, need: need, start: start})
-	if r != nil && r.thinks && c.spoken.think() {
-		c.logger.InfoContext(ctx, "the model thinks before it answers; its output gets more room from now on",
-			slog.String("model", c.cfg.Model))
-	}
-	return r, usageOf(r, calls, body), f
-}
-
-// tryLarger asks once more for an answer that was cut off at limit. When that does
-// not work out, it is the cut that is told: a model that rambles on until its time is
-// up answers badly, it is not away.
-func (c *Client) tryLarger(
-	ctx context.Context, q analysis.Question, d dialect, limit int, start time.Time, cut failure,
-) (*reply, analysis.Usage, failure) {
-	d.thinks = d.thinks || c.spoken.current().thinks
-	larger := c.largerLimit(limit, d)
-	if larger <= limit || time.Since(start) > c.cfg.Timeout {
-		return nil, analysis.Usage{}, cut
-	}
-	body, f := c.encode(q, d, larger)
-	if f.ModelError != nil {
-		return nil, analysis.Usage{}, cut
-	}
-	r, usage, f := c.try(ctx, q, d, body, start)
-	if f.ModelError != nil && (f.late || f.Kind == analysis.ModelConfig || f.Kind == analysis.ModelTooLarge) {
-		return nil, usage, cut
-	}
-	return r, usage, f
+		return answer, err
+	})
 }
 
 // cached returns a stored answer that can be read. An error of the cache costs a
@@ -215,23 +162,4 @@ func (c *Client) keep(ctx context.Context, q analysis.Question, key string, raw 
 	if err := c.cache.SaveAnswer(ctx, q.TenantID, key, raw); err != nil {
 		c.logger.WarnContext(ctx, "write the cache of answers", slog.String("tenant_id", q.TenantID), slog.Any("error", err))
 	}
-}
-
-// bytesPerToken is low on purpose: prompts are mostly short names and ids.
-const bytesPerToken = 3
-
-// usageOf counts what a call cost. Local servers often report no tokens.
-func usageOf(r *reply, calls int, body []byte) analysis.Usage {
-	usage := analysis.Usage{Calls: calls}
-	if r == nil {
-		return usage
-	}
-	usage.PromptTokens, usage.CompletionTokens = r.promptTokens, r.completionTokens
-	if usage.PromptTokens == 0 {
-		usage.PromptTokens, usage.Estimated = len(body)/bytesPerToken, true
-	}
-	if usage.CompletionTokens == 0 && r.content != "" {
-		usage.CompletionTokens, usage.Estimated = len(r.content)/bytesPerToken+1, true
-	}
-	return usage
 }

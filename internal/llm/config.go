@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/schemacast/schemacast/internal/analysis"
 )
 
 // The defaults of Config.
@@ -44,6 +46,16 @@ type Config struct {
 	Connections int
 	// Limiter shares the limits of the model with other workers. Defaults to none.
 	Limiter Limiter
+	// Memory keeps what was learned about the server. Defaults to none: every process
+	// learns for itself.
+	Memory Memory
+	// Price is what the model costs; without one its cost is not known. What a server
+	// says about the cost of an answer comes first. Defaults to none.
+	Price *Price
+	// Budgets bound what is spent in a day, and Ledger keeps the accounts. Both default to
+	// none.
+	Budgets analysis.Budgets
+	Ledger  Ledger
 	// BreakerFailures is after how many failures in a row, of those that say that the
 	// server is away, no request is sent for a while. Defaults to 10.
 	BreakerFailures int
@@ -83,7 +95,13 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func (c Config) validate() error {
-	problems := []error{c.validateBaseURL(), c.validateKey()}
+	problems := []error{c.validateBaseURL(), c.validateKey(), c.Price.validate()}
+	if c.Price == nil && (c.Budgets.All.CostMicros != 0 || c.Budgets.Tenant.CostMicros != 0) {
+		problems = append(problems, errNoPrice)
+	}
+	if c.Ledger == nil && !c.Budgets.None() {
+		problems = append(problems, errors.New("the language model has a budget and no ledger; pass one that keeps the accounts"))
+	}
 	if strings.TrimSpace(c.Model) != c.Model || strings.ContainsFunc(c.Model, notPrintable) {
 		problems = append(problems, fmt.Errorf(
 			"model name %q has spaces around it or control characters; write it as the server lists it", c.Model))

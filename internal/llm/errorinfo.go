@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // errorInfo is what a server says about a refused request. Text is for
@@ -17,6 +18,8 @@ type errorInfo struct {
 	param  string
 	status int    // a status inside the body, 0 when there is none
 	text   string // lower case, cut
+	// retryAfter is what Gemini says in the body, 0 when there is nothing.
+	retryAfter time.Duration
 }
 
 // maxErrorText is how much of a message is looked at. Servers that echo the
@@ -49,8 +52,23 @@ func parseErrorInfo(raw []byte) errorInfo {
 	}
 	info := errorInfo{typ: scalar(inner["type"]), param: scalar(inner["param"])}
 	info.setCode(scalar(inner["code"]))
+	info.retryAfter = retryDelay(inner["details"])
 	info.text = lowered(stringOf(inner["message"]) + " " + detailText(inner["detail"]))
 	return info
+}
+
+// retryDelay finds the delay, such as "37s", among the details of an error.
+func retryDelay(raw json.RawMessage) time.Duration {
+	var details []struct {
+		RetryDelay string `json:"retryDelay"`
+	}
+	_ = json.Unmarshal(raw, &details) // other servers have no details, or others
+	for _, detail := range details {
+		if d, err := time.ParseDuration(detail.RetryDelay); err == nil {
+			return bounded(d.Seconds())
+		}
+	}
+	return 0
 }
 
 // setCode takes a code, which is a word, a status as a number, or missing.

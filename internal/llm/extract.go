@@ -22,6 +22,7 @@ var (
 	errNotJSON   = errors.New("the answer holds no complete JSON object")
 	errDuplicate = errors.New("the answer names a key of an object twice")
 	errAmbiguous = errors.New("the answer holds two different JSON objects that fit")
+	errEcho      = errors.New("the answer repeats the example of the rules")
 	errTooLong   = errors.New("the answer is larger than 8 MiB")
 )
 

@@ -82,7 +82,7 @@ func TestInjectionChangesNothing(t *testing.T) {
 			if text := fmt.Sprint(err, b.log.String()); strings.Contains(text, canary) {
 				t.Errorf("the canary is outside: %s", text)
 			}
-			wantOneQuestionWithoutTools(t, b.server)
+			wantNothingOffered(t, b.server)
 		})
 	}
 }
@@ -108,18 +108,20 @@ func wantOnlyAsked(t *testing.T, q analysis.Question, p analysis.Proposal) {
 	}
 }
 
-func wantOneQuestionWithoutTools(t *testing.T, server *llmtest.Server) {
+// wantNothingOffered fails when the model could do anything but answer. The scripted
+// server refuses a tool other than the one that takes the answer.
+func wantNothingOffered(t *testing.T, server *llmtest.Server) {
 	t.Helper()
 	requests := server.Requests()
-	if len(requests) != 1 {
-		t.Errorf("%d requests, want the question alone", len(requests))
+	if len(requests) < 1 || len(requests) > 2 {
+		t.Errorf("%d requests, want the question, and once more what could not be used", len(requests))
 	}
 	for _, r := range requests {
 		var keys map[string]json.RawMessage
 		if err := json.Unmarshal(r.Body, &keys); err != nil {
 			t.Fatal(err)
 		}
-		if keys["tools"] != nil || keys["functions"] != nil {
+		if keys["functions"] != nil || keys["tools"] != nil && r.Tool != answerName {
 			t.Errorf("the model was offered tools")
 		}
 		if bytes.Contains(r.Body, []byte(llmtest.Key)) {

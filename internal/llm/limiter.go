@@ -48,25 +48,6 @@ func (c *Client) admit(ctx context.Context, need Need) failure {
 	}
 }
 
-// settle tells the limits what a request really took. One that was not answered in
-// time was probably billed, so its estimate stands.
-func (c *Client) settle(ctx context.Context, need Need, r *reply, ex *exchange, f failure) {
-	used := need.Tokens
-	switch {
-	case r != nil:
-		usage := usageOf(r, 1, ex.body)
-		used = usage.PromptTokens + usage.CompletionTokens
-	case !f.late && ctx.Err() == nil:
-		used = 0
-	}
-	if used != need.Tokens {
-		c.cfg.Limiter.Settle(ctx, need, used)
-	}
-	if f.ModelError != nil && f.RetryAfter > 0 {
-		c.cfg.Limiter.Pause(ctx, f.RetryAfter)
-	}
-}
-
 // noLimits is the Limiter of a client without one.
 type noLimits struct{}
 

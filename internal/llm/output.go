@@ -18,11 +18,15 @@ const (
 )
 
 // answerTokens bounds the answer to q without any thoughts: 512, and 128 for every
-// source field that the question is about. A repair is about its failures only.
+// source field that the question is about. A repair is about its failures only, and a
+// question about the entity about no field.
 func answerTokens(q analysis.Question) int {
 	fields := len(q.Source)
-	if q.Repair != nil {
+	switch {
+	case q.Repair != nil:
 		fields = max(len(newRepair(q).concerned), len(q.Repair.Failures))
+	case q.Ask == analysis.AskEntity:
+		fields = 0
 	}
 	return outputBase + outputPerField*fields
 }
@@ -31,7 +35,7 @@ func answerTokens(q analysis.Question) int {
 // length says nothing about that of the answer, so a model that thinks gets all
 // there is.
 func (c *Client) outputLimit(q analysis.Question, d dialect) int {
-	if d.thinks {
+	if d.Thinks {
 		return c.cfg.MaxOutputTokens
 	}
 	return min(answerTokens(q), c.cfg.MaxOutputTokens)
@@ -41,7 +45,7 @@ func (c *Client) outputLimit(q analysis.Question, d dialect) int {
 // limit; it is not larger where there is nothing left to give.
 func (c *Client) largerLimit(limit int, d dialect) int {
 	switch most := c.cfg.MaxOutputTokens; {
-	case !d.thinks:
+	case !d.Thinks:
 		return min(largerOutput*limit, most)
 	case limit < most: // it was not known to think
 		return most
@@ -50,15 +54,15 @@ func (c *Client) largerLimit(limit int, d dialect) int {
 	}
 }
 
-// estimate is what a request will probably cost: the prompt, and about half of what
-// the answer may have. The bound itself would keep half of every limit unused; the
-// limits are settled when the server has said what it counted.
-func estimate(q analysis.Question, d dialect, body []byte) int {
+// answerEstimate is what an answer will probably have: about half of what it may have.
+// The bound itself would keep half of every limit unused; limits and budgets are settled
+// when the server has said what it counted.
+func answerEstimate(q analysis.Question, d dialect) int {
 	answer := answerTokens(q)
-	if !d.thinks {
+	if !d.Thinks {
 		answer /= 2
 	}
-	return len(body)/bytesPerToken + answer
+	return answer
 }
 
 // loopTail is how many bytes of its end a looping text has said before.

@@ -17,10 +17,10 @@ import (
 //go:embed rules.txt
 var rules string
 
-// systemPrompt returns the rules; with a server that can not enforce the schema of
-// the answer they end with it.
-func systemPrompt(schemaEnforced bool) string {
-	if schemaEnforced {
+// systemPrompt returns the rules; where no schema of the answer is enforced they end with
+// it.
+func systemPrompt(r rung) string {
+	if r == rungStrict || r == rungTool {
 		return rules
 	}
 	return rules + "\nThe JSON schema of the answer, all keys are required:\n" + answerSchema + "\n"
@@ -28,8 +28,11 @@ func systemPrompt(schemaEnforced bool) string {
 
 // userPrompt renders everything that differs between questions.
 func userPrompt(q analysis.Question) string {
-	if q.Repair != nil {
+	switch {
+	case q.Repair != nil:
 		return repairPrompt(q)
+	case q.Ask == analysis.AskFields:
+		return fieldsPrompt(q)
 	}
 	var entities, source strings.Builder
 	ids := newNumbering(q)
@@ -42,12 +45,21 @@ func userPrompt(q analysis.Question) string {
 	var out strings.Builder
 	block(&out, "ENTITIES", entities.String())
 	block(&out, "SOURCE", source.String())
-	fmt.Fprintf(&out, "Decide where the source belongs and account for each of its %d fields.\n", len(q.Source))
+	if q.Ask == analysis.AskEntity {
+		out.WriteString(entityTask)
+	} else {
+		fmt.Fprintf(&out, "Decide where the source belongs and account for each of its %d fields.\n", len(q.Source))
+	}
 	if len(q.Entities) == 0 {
 		out.WriteString("There are no entities yet, so decision is create_new.\n")
 	}
 	return out.String()
 }
+
+// entityTask ends a question about the entity alone. Fields of a new entity are not
+// asked for: the source may be a sketch.
+const entityTask = `Decide where the source belongs, and nothing else: mappings and unmapped are empty lists, also the fields of new_entity.
+`
 
 // block delimits lines of data. The word on both ends is a hash of what is between:
 // nobody can write a text that holds its own hash, and equal questions stay equal.
@@ -60,17 +72,23 @@ func block(out *strings.Builder, name, lines string) {
 	fmt.Fprintf(out, "BEGIN %s %s\n%sEND %s %s\n\n", name, word, lines, name, word)
 }
 
-// entityLines writes an entity and its fields. Taken are the names of fields that
-// an accepted mapping fills already.
+// entityLines writes an entity and its fields, those with similar names side by side.
+// Taken are the names of fields that an accepted mapping fills already.
 func entityLines(out *strings.Builder, q analysis.Question, ids numbering, e int, taken map[string]bool) {
 	entity := q.Entities[e]
-	fmt.Fprintf(out, "e%d | %s | score=%s\n", e+1, quote(entity.Name, maxName), strconv.FormatFloat(entity.Score, 'f', 2, 64))
-	for f, field := range entity.Fields {
+	fmt.Fprintf(out, "e%d | %s | score=%s", e+1, quote(entity.Name, maxName), strconv.FormatFloat(entity.Score, 'f', 2, 64))
+	attribute(out, "about", entity.Description, maxDescription)
+	out.WriteByte('\n')
+	for _, f := range sideBySide(entity.Fields) {
+		field := entity.Fields[f]
 		fmt.Fprintf(out, "t%d | %s | %s", ids.first[e]+f, quote(field.Name, maxName), word(field.Type))
 		attribute(out, "format", field.Format, maxFormat)
 		mark(out, "required", field.Required)
 		mark(out, "taken", taken[field.Name])
 		attribute(out, "about", field.Description, maxDescription)
+		for _, alias := range field.Aliases[:min(len(field.Aliases), maxAliases)] {
+			attribute(out, "also", alias, maxAlias)
+		}
 		out.WriteByte('\n')
 	}
 }

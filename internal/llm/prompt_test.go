@@ -59,11 +59,15 @@ func TestGoldenPrompts(t *testing.T) {
 	t.Parallel()
 	none := customerQuestion()
 	none.Entities = nil
+	entity, fields, newFields := wideQuestions()
 	for name, q := range map[string]analysis.Question{
 		"prompt.txt":                   customerQuestion(),
 		"prompt-without-entities.txt":  none,
 		"prompt-repair.txt":            repairQuestion(),
 		"prompt-repair-new-entity.txt": newEntityRepair(),
+		"prompt-entity.txt":            entity,
+		"prompt-fields.txt":            fields,
+		"prompt-fields-new-entity.txt": newFields,
 	} {
 		golden(t, name, []byte(userPrompt(q)))
 	}
@@ -71,24 +75,30 @@ func TestGoldenPrompts(t *testing.T) {
 
 func TestGoldenRequests(t *testing.T) {
 	t.Parallel()
-	for name, model := range map[string]string{"request.json": "gpt-4.1-mini", "request-reasoning.json": "o4-mini"} {
+	for name, model := range map[string]string{
+		"request.json": "gpt-4.1-mini", "request-reasoning.json": "o4-mini", "request-tool.json": "claude-sonnet-4-5", "request-plain.json": "llama3",
+	} {
 		client := mustNew(t, Config{APIKey: "sk-x", Model: model})
-		d := client.spoken.current()
-		if name == "request-reasoning.json" {
-			d.jsonSchema = false
+		d := client.spoken.current(t.Context())
+		switch name {
+		case "request-reasoning.json":
+			d.Rung = rungObject
+		case "request-tool.json":
+			d.Rung, d.Bare = rungTool, true
+		case "request-plain.json":
+			d.Rung = rungPlain
 		}
-		limit := client.outputLimit(customerQuestion(), d)
-		body, f := client.encode(customerQuestion(), d, limit)
+		p, f := client.prepare(client.variant(customerQuestion(), d))
 		if f.ModelError != nil {
-			t.Fatalf("encode: %v", f)
+			t.Fatalf("prepare: %v", f)
 		}
 		var pretty bytes.Buffer
-		if err := json.Indent(&pretty, body, "", "  "); err != nil {
+		if err := json.Indent(&pretty, p.body, "", "  "); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, append(pretty.Bytes(), '\n'))
-		again, f := client.encode(customerQuestion(), d, limit)
-		if f.ModelError != nil || !bytes.Equal(body, again) {
+		again, f := client.prepare(client.variant(customerQuestion(), d))
+		if f.ModelError != nil || !bytes.Equal(p.body, again.body) {
 			t.Errorf("%s: equal questions give different bytes (%v)", name, f)
 		}
 	}
@@ -116,8 +126,8 @@ func TestHostileTextStaysInItsLine(t *testing.T) {
 				Name: text, Type: text, Format: text, Description: text,
 				Semantic: text, Shape: text, Samples: []string{text, text, text, text},
 			}},
-			Entities: []analysis.QuestionEntity{{ID: 1, Name: text, Fields: []analysis.QuestionField{
-				{Name: text, Type: text, Format: text, Description: text},
+			Entities: []analysis.QuestionEntity{{ID: 1, Name: text, Description: text, Fields: []analysis.QuestionField{
+				{Name: text, Type: text, Format: text, Description: text, Aliases: []string{text, text, text, text}},
 			}}},
 		}
 		checkPrompt(t, userPrompt(q), 3)
@@ -130,8 +140,11 @@ func TestHostileTextStaysInItsLine(t *testing.T) {
 		}
 		checkPrompt(t, userPrompt(q), 4)
 		q.Repair.Proposal.Action, q.Repair.Proposal.NewEntity = analysis.ActionCreateNew, &analysis.NewEntity{
-			Name: text, Fields: []schema.Field{{Name: text, Type: text}},
+			Name: text, Description: text, Fields: []schema.Field{{Name: text, Type: text, Format: text, Description: text}},
 		}
+		checkPrompt(t, userPrompt(q), 4)
+		q.Ask, q.Decision = analysis.AskFields, &analysis.Decision{NewEntity: q.Repair.Proposal.NewEntity, Taken: []string{text}}
+		q.Repair = nil
 		checkPrompt(t, userPrompt(q), 3)
 	}
 }

@@ -1,6 +1,8 @@
 package llm
 
 import (
+	"slices"
+
 	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/analysis/formula"
 	"github.com/schemacast/schemacast/internal/schema"
@@ -54,4 +56,25 @@ func repairQuestion() analysis.Question {
 		},
 	}
 	return q
+}
+
+// wideQuestions are the questions about a wide schema: first for its entity, then for
+// the second part of its fields, in an entity that exists or in a new one.
+func wideQuestions() (entity, fields, newFields analysis.Question) {
+	entity = customerQuestion()
+	entity.Ask = analysis.AskEntity
+	entity.Entities[1].Description = "a person who buys"
+	entity.Entities[1].Fields[0].Aliases = []string{"mail", "kontakt\u202e_mail", "e_adr", "one more than is shown"}
+	fields = entity
+	fields.Ask, fields.Entities = analysis.AskFields, slices.Clone(fields.Entities[1:])
+	fields.Entities[0].Fields = append([]analysis.QuestionField{
+		{Name: "billing_city", Type: "string"}, {Name: "billing_zip", Type: "string"}, {Name: "shippingCity2", Type: "string"},
+	}, fields.Entities[0].Fields...)
+	fields.Decision = &analysis.Decision{Part: 2, Parts: 5, Taken: []string{"birth_date"}}
+	newFields = customerQuestion()
+	newFields.Ask, newFields.Entities = analysis.AskFields, nil
+	newFields.Decision = &analysis.Decision{NewEntity: &analysis.NewEntity{Name: "Lead", Description: "A person who may buy", Fields: []schema.Field{
+		{Name: "email", Type: "email", Required: true}, {Name: "full_name", Type: "string", Description: "as the lead writes it"},
+	}}}
+	return entity, fields, newFields
 }

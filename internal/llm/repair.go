@@ -22,7 +22,7 @@ Answer in the same form: repeat the decision, leave the name and description of 
 func repairPrompt(q analysis.Question) string {
 	r := newRepair(q)
 	var entity, source, failures strings.Builder
-	decision := r.entityLines(&entity)
+	decision := decidedLines(&entity, q, q.Repair.Proposal, r.taken)
 	for s := range q.Source {
 		if r.concerned[s] {
 			sourceLine(&source, s, q.Source[s])
@@ -50,7 +50,7 @@ type repair struct {
 }
 
 func newRepair(q analysis.Question) repair {
-	r := repair{q: q, ids: newNumbering(q), taken: map[string]bool{}, targets: map[string]bool{}, concerned: map[int]bool{}}
+	r := repair{q: q, ids: newNumbering(q), taken: takenTargets(q), targets: map[string]bool{}, concerned: map[int]bool{}}
 	targetAlone := false
 	for _, failure := range q.Repair.Failures {
 		r.targets[failure.Target] = failure.Target != ""
@@ -88,24 +88,6 @@ func (r repair) asked(m analysis.Proposed) bool {
 	return slices.ContainsFunc(r.q.Repair.Failures, func(f analysis.Failure) bool {
 		return slices.ContainsFunc(f.Sources, func(s int) bool { return slices.Contains(m.Sources, s) })
 	})
-}
-
-// entityLines writes the decided entity and returns the decision in words.
-func (r repair) entityLines(out *strings.Builder) string {
-	proposal := r.q.Repair.Proposal
-	if proposal.Action == analysis.ActionMapToExisting && proposal.Entity >= 0 && proposal.Entity < len(r.q.Entities) {
-		entityLines(out, r.q, r.ids, proposal.Entity, r.taken)
-		return fmt.Sprintf("map_to_existing e%d", proposal.Entity+1)
-	}
-	if proposal.NewEntity != nil {
-		for i, field := range proposal.NewEntity.Fields {
-			fmt.Fprintf(out, "n%d | %s | %s", i+1, quote(field.Name, maxName), word(field.Type))
-			mark(out, "required", field.Required)
-			mark(out, "taken", r.taken[field.Name])
-			out.WriteByte('\n')
-		}
-	}
-	return "create_new with the fields n1, n2 ... under ENTITIES"
 }
 
 // failureLine writes one failure with the mapping that it is about. Also the words

@@ -15,9 +15,17 @@ type reply struct {
 	refused bool
 	// thinks says that the model thought before it answered; what is not known.
 	thinks bool
-	// promptTokens and completionTokens are 0 when the server reports none.
-	promptTokens     int
-	completionTokens int
+	tokens tokens
+}
+
+// tokens are what a server reports of an answer's usage, 0 for what it does not.
+type tokens struct {
+	prompt     int
+	cached     int // part of prompt
+	completion int
+	reasoning  int // part of completion
+	// cost is in millionths of a US dollar, -1 when it is not reported.
+	cost int64
 }
 
 // completion decodes only what is used, and each part on its own: go-openai's type
@@ -30,6 +38,12 @@ type completion struct {
 		Message      struct {
 			Content json.RawMessage `json:"content"`
 			Refusal json.RawMessage `json:"refusal"`
+			// Calls hold the answer where it was asked for as the arguments of a tool.
+			Calls []struct {
+				Function struct {
+					Arguments json.RawMessage `json:"arguments"`
+				} `json:"function"`
+			} `json:"tool_calls"`
 			// Thoughts have no name that all servers share.
 			ReasoningContent json.RawMessage `json:"reasoning_content"`
 			Reasoning        json.RawMessage `json:"reasoning"`
@@ -63,13 +77,25 @@ func parseReply(raw []byte) (*reply, error) {
 		finish:  stringOf(choice.FinishReason),
 		refused: stringOf(choice.Message.Refusal) != "",
 	}
+	if calls := choice.Message.Calls; len(calls) > 0 && present(calls[0].Function.Arguments) {
+		r.content = argumentsText(calls[0].Function.Arguments)
+	}
 	if present(choice.Error) {
 		r.finish = "error"
 	}
-	r.promptTokens, r.completionTokens = tokens(c.Usage)
+	r.tokens = parseUsage(c.Usage)
 	r.thinks = stringOf(choice.Message.ReasoningContent) != "" || stringOf(choice.Message.Reasoning) != "" ||
 		strings.HasPrefix(strings.TrimSpace(r.content), "<think>")
 	return r, nil
+}
+
+// argumentsText returns the arguments of a tool, which are JSON in a string; some servers
+// send the JSON itself.
+func argumentsText(raw json.RawMessage) string {
+	if raw[0] == '"' {
+		return stringOf(raw)
+	}
+	return string(raw)
 }
 
 // contentText joins the parts of a content, which is a string or a list of parts.
@@ -87,22 +113,40 @@ func contentText(raw json.RawMessage) string {
 	return text.String()
 }
 
-// tokens reads the usage. Numbers that can not be are taken as not reported.
-func tokens(raw json.RawMessage) (prompt, completion int) {
-	var usage struct {
-		Prompt     float64 `json:"prompt_tokens"`
-		Completion float64 `json:"completion_tokens"`
-	}
-	if json.Unmarshal(raw, &usage) != nil {
-		return 0, 0
-	}
-	count := func(n float64) int {
-		if n < 0 || n > math.MaxInt32 {
+// maxReported is the most that one answer can honestly report, in tokens and in dollars.
+const (
+	maxReported = 10_000_000
+	maxCost     = 1_000
+)
+
+// parseUsage reads the usage, each number on its own. Numbers that can not be are taken
+// as not reported.
+func parseUsage(raw json.RawMessage) tokens {
+	usage := members(raw)
+	count := func(of map[string]json.RawMessage, key string) int {
+		var n float64
+		if json.Unmarshal(of[key], &n) != nil || n < 0 || n > maxReported {
 			return 0
 		}
 		return int(n)
 	}
-	return count(usage.Prompt), count(usage.Completion)
+	t := tokens{prompt: count(usage, "prompt_tokens"), completion: count(usage, "completion_tokens"), cost: -1}
+	t.cached = count(members(usage["prompt_tokens_details"]), "cached_tokens")
+	t.cached = max(t.cached, count(usage, "prompt_cache_hit_tokens")) // DeepSeek's word
+	t.reasoning = count(members(usage["completion_tokens_details"]), "reasoning_tokens")
+	t.cached, t.reasoning = min(t.cached, t.prompt), min(t.reasoning, t.completion)
+	var cost float64 // OpenRouter has it, in dollars
+	if json.Unmarshal(usage["cost"], &cost) == nil && present(usage["cost"]) && cost >= 0 && cost <= maxCost {
+		t.cost = int64(math.Round(cost * 1e6))
+	}
+	return t
+}
+
+// members returns the members of an object, none of anything else.
+func members(raw json.RawMessage) map[string]json.RawMessage {
+	var object map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &object) // nothing else has members
+	return object
 }
 
 // refusing is how models begin to refuse in plain words.

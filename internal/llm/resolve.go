@@ -20,12 +20,13 @@ type resolver struct {
 	ids      numbering
 	entity   int      // the chosen one, -1 with a new entity
 	newNames []string // names of the new entity's fields by n id, empty where unusable
+	taken    map[string]bool
 }
 
 // resolve fills the proposal with everything in the answer whose ids are part of
 // the question, and lists the rest as rejected.
 func resolve(q analysis.Question, a answer, proposal *analysis.Proposal) {
-	r := resolver{q: q, ids: newNumbering(q), entity: proposal.Entity}
+	r := resolver{q: q, ids: newNumbering(q), entity: proposal.Entity, taken: takenTargets(q)}
 	asked := func(analysis.Proposed) bool { return true }
 	if q.Repair != nil {
 		asked = newRepair(q).asked
@@ -62,7 +63,7 @@ func resolve(q analysis.Question, a answer, proposal *analysis.Proposal) {
 // newNames lists the names that n1, n2, ... stand for: the fields as answered, or
 // those that were pinned.
 func newNames(q analysis.Question, a answer, proposal *analysis.Proposal) []string {
-	if q.Repair == nil {
+	if !decided(q) {
 		names := make([]string, len(a.NewEntity.Fields))
 		for i, field := range a.NewEntity.Fields {
 			names[i] = cut(field.Name, maxIdentifier)
@@ -88,6 +89,9 @@ func (r resolver) mapping(m answerMapping) (analysis.Proposed, *analysis.Failure
 	}
 	if sourceProblem != "" {
 		return analysis.Proposed{}, rejected(analysis.CodeUnknownField, sourceProblem)
+	}
+	if r.taken[target] {
+		return analysis.Proposed{}, rejected(analysis.CodeTargetTaken, "another mapping fills this target already")
 	}
 	args, problem := arguments(m.Args)
 	if problem != "" {

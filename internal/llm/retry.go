@@ -20,8 +20,9 @@ var errTimeout = errors.New("timeout of the request")
 
 // attempt is one request that may be repeated.
 type attempt struct {
-	body []byte
-	need Need
+	prepared
+	tenantID string // empty for requests that no budget bounds
+	need     Need
 	// start is that of the whole call, whose budget the repeats share.
 	start time.Time
 }
@@ -34,7 +35,7 @@ type attempt struct {
 func (c *Client) repeat(ctx context.Context, a attempt) (r *reply, answered int, f failure) {
 	for repeats := 0; ; repeats++ {
 		ex := &exchange{body: a.body}
-		got, failed, sent := c.guarded(ctx, ex, a.need)
+		got, failed, sent := c.guarded(ctx, ex, a)
 		if sent || repeats == 0 {
 			r, f = got, failed
 		}
@@ -52,22 +53,33 @@ func (c *Client) repeat(ctx context.Context, a attempt) (r *reply, answered int,
 	}
 }
 
-// guarded sends the request once, as far as the breaker and the limits let it.
-func (c *Client) guarded(ctx context.Context, ex *exchange, need Need) (r *reply, f failure, sent bool) {
+// guarded sends the request once, as far as the breaker, the budgets and the limits let
+// it.
+func (c *Client) guarded(ctx context.Context, ex *exchange, a attempt) (r *reply, f failure, sent bool) {
 	if f := c.breaker.refuses(); f.ModelError != nil {
 		return nil, f, false
 	}
-	if f := c.admit(ctx, need); f.ModelError != nil {
+	reserved, f := c.reserve(ctx, a)
+	if f.ModelError != nil {
+		return nil, f, false
+	}
+	if f := c.admit(ctx, a.need); f.ModelError != nil {
+		c.account(ctx, reserved, analysis.Usage{})
 		return nil, f, false
 	}
 	r, f = c.breaker.do(ctx, func() (*reply, failure) {
 		sent = true
 		return c.send(ctx, ex)
 	})
-	if sent {
-		c.settle(ctx, need, r, ex, f)
-	} else {
-		c.cfg.Limiter.Settle(ctx, need, 0)
+	// What was not answered in time, or not waited for, was probably billed, so the
+	// estimates stand.
+	if billed := sent && r == nil && (f.late || ctx.Err() != nil); !billed {
+		usage := c.usageOf(r, 1, a.prepared)
+		c.cfg.Limiter.Settle(ctx, a.need, usage.PromptTokens+usage.CompletionTokens)
+		c.account(ctx, reserved, usage)
+	}
+	if sent && f.ModelError != nil && f.RetryAfter > 0 {
+		c.cfg.Limiter.Pause(ctx, f.RetryAfter)
 	}
 	return r, f, sent
 }

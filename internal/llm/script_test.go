@@ -27,6 +27,9 @@ func TestAnswersOfTheScriptedModel(t *testing.T) {
 	formula.Ops = []schema.Op{"formula", "direct"}
 	foreign := customerQuestion()
 	foreign.Entities = foreign.Entities[:1]
+	entity, fields, newFields := wideQuestions()
+	foreignEntity := foreign
+	foreignEntity.Ask = analysis.AskEntity
 	created := seen{analysis.ActionCreateNew, []string{"email", "full_name", "e_mail_opt_in"}, []schema.Op{"direct", "direct", "direct"}, 0}
 	for _, c := range []struct {
 		name string
@@ -42,6 +45,10 @@ func TestAnswersOfTheScriptedModel(t *testing.T) {
 		{"no entity fits", llmtest.Good(), foreign, created},
 		{"repair", llmtest.Good(), repairQuestion(), seen{analysis.ActionMapToExisting, []string{"full_name"}, []schema.Op{"direct"}, 0}},
 		{"repair of a new entity", llmtest.Good(), newEntityRepair(), seen{Action: analysis.ActionCreateNew}},
+		{"entity alone", llmtest.Good(), entity, seen{Action: analysis.ActionMapToExisting}},
+		{"new entity alone", llmtest.Good(), foreignEntity, seen{Action: analysis.ActionCreateNew}},
+		{"fields alone", llmtest.Good(), fields, equal},
+		{"fields of a new entity alone", llmtest.Good(), newFields, seen{analysis.ActionCreateNew, []string{"email", "full_name"}, []schema.Op{"direct", "direct"}, 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -61,9 +68,19 @@ func TestAnswersOfTheScriptedModel(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("proposal (-want +got)\n%s", diff)
 			}
-			if b.server.Last().Repair() != (c.q.Repair != nil) {
-				t.Errorf("the server saw repair = %v", b.server.Last().Repair())
+			if want := asks(c.q); b.server.Last().Asks() != want {
+				t.Errorf("the server was asked for %q, want %q", b.server.Last().Asks(), want)
 			}
 		})
 	}
+}
+
+func asks(q analysis.Question) llmtest.Kind {
+	switch {
+	case q.Repair != nil:
+		return llmtest.AsksRepair
+	case q.Ask == analysis.AskBoth:
+		return llmtest.AsksBoth
+	}
+	return llmtest.Kind(q.Ask)
 }

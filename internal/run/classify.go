@@ -30,6 +30,7 @@ const (
 	rateLimitMost  = 10 * time.Minute
 	quotaLeast     = 30 * time.Minute
 	quotaMost      = time.Hour
+	budgetMost     = 15 * time.Minute // somebody may raise it before the day is over
 	databaseDelay  = 5 * time.Second
 	// doubtLimit is the budget of refusals and unusable answers: asking the same
 	// again rarely helps, and costs tokens. It is compared with the attempts that the
@@ -128,6 +129,9 @@ func classifyModel(e *analysis.ModelError) verdict {
 	case analysis.ModelQuota:
 		v.class, v.failure.Code = classSnooze, CodeLLMQuota
 		v.delay = jitter(min(max(e.RetryAfter, quotaLeast), quotaMost))
+	case analysis.ModelBudget:
+		v.class, v.failure.Code = classSnooze, CodeLLMBudget
+		v.delay = jitter(min(orElse(e.RetryAfter, budgetMost), budgetMost))
 	case analysis.ModelBadAnswer:
 		v.failure.Code, v.limit = CodeLLMBadOutput, doubtLimit
 	case analysis.ModelRefused:

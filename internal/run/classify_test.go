@@ -43,6 +43,8 @@ func TestClassify(t *testing.T) {
 		{"rate limit, silent", model(analysis.ModelRateLimited, 0), classSnooze, CodeLLMRateLimited, 0, 20 * second, 24 * second},
 		{"rate limit, absurd", model(analysis.ModelRateLimited, 1<<62), classSnooze, CodeLLMRateLimited, 0, 10 * minute, 12 * minute},
 		{"quota", model(analysis.ModelQuota, time.Second), classSnooze, CodeLLMQuota, 0, 30 * minute, 36 * minute},
+		{"budget", model(analysis.ModelBudget, 20*time.Hour), classSnooze, CodeLLMBudget, 0, 15 * minute, 18 * minute},
+		{"budget until midnight", model(analysis.ModelBudget, minute), classSnooze, CodeLLMBudget, 0, minute, 72 * second},
 		{"bad answer", model(analysis.ModelBadAnswer, 0), classRetry, CodeLLMBadOutput, 2, 0, 0},
 		{"refused", model(analysis.ModelRefused, 0), classRetry, CodeLLMRefused, 2, 0, 0},
 		{"too large", model(analysis.ModelTooLarge, 0), classPermanent, CodeLLMTooLarge, 0, 0, 0},

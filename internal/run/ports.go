@@ -126,6 +126,7 @@ const (
 	CodeLLMUnavailable Code = "llm_unavailable"
 	CodeLLMRateLimited Code = "llm_rate_limited"
 	CodeLLMQuota       Code = "llm_quota"
+	CodeLLMBudget      Code = "llm_budget"
 	CodeLLMBadOutput   Code = "llm_bad_output"
 	CodeLLMRefused     Code = "llm_refused"
 	CodeLLMTooLarge    Code = "llm_too_large"

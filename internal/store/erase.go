@@ -48,6 +48,7 @@ func (s *Store) Erase(ctx context.Context, tenantID string) (Erased, error) {
 		{table: "schemacast_streams", key: "schema_id", only: ended, deleted: &erased.Streams},
 		{table: "schemacast_runs", key: "id", only: "x.active_schema_id IS NULL", deleted: &erased.Runs},
 		{table: "schemacast_tenants", key: "tenant_id", deleted: new(int64)},
+		{table: "schemacast_spending", key: "day", deleted: new(int64)},
 	} {
 		if err := s.erase(ctx, tenantID, part); err != nil {
 			return erased, fmt.Errorf("erase the tenant %s from %s: %w", tenantID, part.table, err)

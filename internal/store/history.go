@@ -84,8 +84,12 @@ type historyRow struct {
 	Calls            int
 	CachedCalls      int
 	PromptTokens     int
+	CachedTokens     int
 	CompletionTokens int
+	ReasoningTokens  int
 	TokensEstimated  bool
+	CostMicros       int64
+	PricedCalls      int
 	EntityID         *int64
 	RequestedMs      int64
 	StartedMs        *int64
@@ -94,7 +98,7 @@ type historyRow struct {
 
 func (t *tx) historyRows(schemaID int64, tenantID string, limit int) ([]historyRow, error) {
 	query := "SELECT id, tenant_id, state, outcome, requested_by, force, queue, cancelled_by, engine, model, calls, cached_calls, prompt_tokens, " +
-		"completion_tokens, tokens_estimated, entity_id, error_code, error_text, requested_ms, started_ms, ended_ms FROM schemacast_runs WHERE schema_id = ?"
+		"cached_tokens, completion_tokens, reasoning_tokens, tokens_estimated, cost_micros, priced_calls, entity_id, error_code, error_text, requested_ms, started_ms, ended_ms FROM schemacast_runs WHERE schema_id = ?"
 	args := []any{schemaID}
 	if tenantID != "" {
 		query += " AND tenant_id = ?"
@@ -111,8 +115,9 @@ func (r historyRow) run() Run {
 		RequestedBy: r.RequestedBy, Force: r.Force, Queue: r.Queue, CancelledBy: r.CancelledBy,
 		Requested: timeOf(&r.RequestedMs), Started: timeOf(r.StartedMs), Ended: timeOf(r.EndedMs),
 		Usage: analysis.Usage{
-			Calls: r.Calls, CachedCalls: r.CachedCalls, PromptTokens: r.PromptTokens,
-			CompletionTokens: r.CompletionTokens, Estimated: r.TokensEstimated,
+			Calls: r.Calls, CachedCalls: r.CachedCalls, PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens,
+			CompletionTokens: r.CompletionTokens, ReasoningTokens: r.ReasoningTokens, Estimated: r.TokensEstimated,
+			CostMicros: r.CostMicros, PricedCalls: r.PricedCalls,
 		},
 		Engine: r.Engine, Model: r.Model, EntityID: orZero(r.EntityID),
 		Failure: run.Failure{Code: run.Code(r.ErrorCode), Text: r.ErrorText},

@@ -21,7 +21,8 @@ func TestHistoryTellsEveryAttempt(t *testing.T) {
 		g.claim(id, "b")
 		g.sql("UPDATE schemacast_runs SET heartbeat_ms = 1")
 		c := g.claim(id, "c")
-		usage := analysis.Usage{Calls: 2, CachedCalls: 1, PromptTokens: 10, CompletionTokens: 5, Estimated: true}
+		usage := analysis.Usage{Calls: 2, CachedCalls: 1, PromptTokens: 10, CompletionTokens: 5, Estimated: true,
+			CachedTokens: 4, ReasoningTokens: 3, CostMicros: 1234, PricedCalls: 2}
 		g.must(g.Checkpoint(t.Context(), c, []byte("x"), usage))
 		g.commit(c, createCustomer())
 		_, err := g.Request(t.Context(), Request{SchemaIDs: []int64{id}, By: "me", Force: true, Queue: queueBackfill})

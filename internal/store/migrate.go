@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -85,10 +86,14 @@ func migrationFolder(d dialect) string {
 	return "migrations/postgres"
 }
 
-// latestVersion counts the embedded migrations; they are numbered without gaps.
+// latestVersion is the number of the last embedded migration.
 func latestVersion(d dialect) (int64, error) {
 	files, err := migrationFiles.ReadDir(migrationFolder(d))
-	return int64(len(files)), err
+	if err != nil || len(files) == 0 {
+		return 0, err
+	}
+	number, _, _ := strings.Cut(files[len(files)-1].Name(), "_") // sorted by name
+	return strconv.ParseInt(number, 10, 64)
 }
 
 // metaVersions keeps goose's version in schemacast_meta, one row, where the

@@ -20,6 +20,7 @@ var privileges = []struct{ table, needed string }{
 	{"schemacast_events", everything},
 	{"schemacast_answers", everything},
 	{"schemacast_tenants", everything},
+	{"schemacast_spending", everything},
 	{"schemacast_meta", everything},
 }
 

@@ -25,6 +25,7 @@ func (s *Store) Prune(ctx context.Context, r run.Retention) (run.Pruned, error) 
 		{"events", r.Events, &pruned.Events, (*tx).pruneEvents},
 		{"answers", r.Answers, &pruned.Answers, (*tx).pruneAnswers},
 		{"runs", r.Runs, &pruned.Runs, (*tx).pruneRuns},
+		{"accounts", r.Runs, new(int64), (*tx).pruneSpending},
 	} {
 		if kind.keep <= 0 {
 			continue
@@ -52,6 +53,11 @@ func (t *tx) pruneEvents(before int64) (int64, error) {
 func (t *tx) pruneAnswers(before int64) (int64, error) {
 	return t.exec("DELETE FROM schemacast_answers WHERE key IN (SELECT key FROM schemacast_answers WHERE created_ms < ? ORDER BY created_ms LIMIT ?"+
 		t.store.dialect.skipLocked+")", before, t.store.cfg.bounds.pruneBatch)
+}
+
+// pruneSpending deletes the accounts of days. They are for people, as long as runs are.
+func (t *tx) pruneSpending(before int64) (int64, error) {
+	return t.exec("DELETE FROM schemacast_spending WHERE day < ?", before/dayMs)
 }
 
 // pruneRuns walks over the old runs in the order in which they ended. Most of them

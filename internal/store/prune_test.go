@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/schema"
 )
@@ -147,10 +148,12 @@ func TestEraseATenant(t *testing.T) {
 		g.claim(open, "a")
 		for _, tenant := range []string{g.tenant, "other"} {
 			g.must(g.SaveAnswer(t.Context(), tenant, "k "+tenant, []byte("x")))
+			_, err := g.Reserve(t.Context(), tenant, analysis.Spending{Tokens: 1}, analysis.Budgets{Tenant: analysis.Spending{Tokens: 9}})
+			g.must(err)
 		}
 		ours := func(tenant string) string {
 			var counts []string
-			for _, table := range []string{"runs", "events", "streams", "answers", "tenants"} {
+			for _, table := range []string{"runs", "events", "streams", "answers", "tenants", "spending"} {
 				counts = append(counts, g.value("SELECT count(*) FROM schemacast_"+table+" WHERE tenant_id = ?", tenant))
 			}
 			return strings.Join(counts, " ")
@@ -172,7 +175,7 @@ func TestEraseATenant(t *testing.T) {
 		if diff := cmp.Diff(Erased{Events: 4, Answers: 1, Runs: 2, Streams: 2}, erased); diff != "" {
 			t.Errorf("erased (-want +got):\n%s", diff)
 		}
-		if after := ours(g.tenant); after != "0 0 0 0 0" {
+		if after := ours(g.tenant); after != "0 0 0 0 0 0" {
 			t.Errorf("left: %s", after)
 		}
 		g.wantValue("1", "SELECT count(*) FROM schemacast_attempts")

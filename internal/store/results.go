@@ -17,9 +17,12 @@ func (s *Store) Checkpoint(ctx context.Context, c *run.Claim, checkpoint []byte,
 	sum := digest(fmt.Sprintf("%d %+v %s", c.Fence, usage, checkpoint))
 	err := s.transact(ctx, func(t *tx) error {
 		n, err := t.exec("UPDATE schemacast_runs SET checkpoint = ?, checkpoint_sum = ?, calls = calls + ?, cached_calls = cached_calls + ?, "+
-			"prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?, tokens_estimated = tokens_estimated OR ?, heartbeat_ms = "+s.dialect.now+
+			"prompt_tokens = prompt_tokens + ?, cached_tokens = cached_tokens + ?, completion_tokens = completion_tokens + ?, "+
+			"reasoning_tokens = reasoning_tokens + ?, tokens_estimated = tokens_estimated OR ?, "+
+			"cost_micros = cost_micros + ?, priced_calls = priced_calls + ?, heartbeat_ms = "+s.dialect.now+
 			" WHERE id = ? AND fence = ? AND state = 'running' AND checkpoint_sum <> ?",
-			checkpoint, sum, usage.Calls, usage.CachedCalls, usage.PromptTokens, usage.CompletionTokens, usage.Estimated,
+			checkpoint, sum, usage.Calls, usage.CachedCalls, usage.PromptTokens, usage.CachedTokens, usage.CompletionTokens,
+			usage.ReasoningTokens, usage.Estimated, usage.CostMicros, usage.PricedCalls,
 			c.RunID, c.Fence, sum)
 		if err != nil || n == 1 {
 			return err

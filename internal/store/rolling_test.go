@@ -89,7 +89,7 @@ func TestRunsOnTheNextVersion(t *testing.T) {
 	conformance(t, func(t *testing.T, g *ground) {
 		latest, err := latestVersion(g.dialect)
 		g.must(err)
-		for _, table := range []string{"runs", "attempts", "streams", "events", "answers", "tenants", "meta"} {
+		for _, table := range []string{"runs", "attempts", "streams", "events", "answers", "tenants", "spending", "meta"} {
 			g.sql("ALTER TABLE schemacast_" + table + " ADD COLUMN novelty varchar(32) NOT NULL DEFAULT 'new'")
 		}
 		g.sql("CREATE TABLE schemacast_novelties (id bigint PRIMARY KEY)")

@@ -22,7 +22,7 @@ final class DatabaseTest extends PackageTestCase
             ->where('tablename', 'like', 'schemacast%')->orderBy('tablename')->pluck('tablename')->all();
         $version = fn (): string => (string) $this->database()->table('schemacast_meta')->where('key', 'schema_version')->value('value');
         self::assertSame(0, $this->artisan('migrate', ['--force' => true]));
-        self::assertCount(7, $tables());
+        self::assertCount(8, $tables());
         self::assertSame((string) Migration::LATEST, $version());
         $installed = $this->database()->table('schemacast_meta')->where('key', 'installed_ms')->value('value');
         self::assertEqualsWithDelta(microtime(true) * 1000, (int) $installed, 60000);

@@ -63,8 +63,8 @@ type entity struct {
 	fields []line
 }
 
-// parsePrompt reads the entities and source fields of a prompt. In a repair of a new
-// entity its fields, the n ids, make up an entity without an id.
+// parsePrompt reads the entities and source fields of a prompt. Where a new entity is
+// decided its fields, the n ids, make up an entity without an id.
 func parsePrompt(prompt string) (entities []entity, source []line) {
 	for _, match := range dataLine.FindAllStringSubmatch(prompt, -1) {
 		l := line{id: match[1], rest: match[3]}
@@ -98,18 +98,46 @@ func goodAnswer(prompt string) Answer {
 		Reasoning:  "Scripted answer by equal names.",
 	}
 	best, covered := bestEntity(entities, source)
-	repair := strings.Contains(prompt, "\nBEGIN FAILURES ")
-	if best >= 0 && (repair || covered*2 >= len(source)) {
+	kind := kindOf(prompt)
+	if best >= 0 && (kind == AsksRepair || kind == AsksFields || covered*2 >= len(source)) {
 		a.Decision, a.Entity = "map_to_existing", entities[best].id
 		if a.Entity == "" {
 			a.Decision = "create_new"
 		}
-		mapEqual(&a, entities[best], source)
+		if kind != AsksEntity {
+			mapEqual(&a, entities[best], source)
+		}
 		return a
 	}
 	a.Decision = "create_new"
 	createEntity(&a, source)
+	if kind == AsksEntity {
+		a.NewEntity.Fields, a.Mappings, a.Unmapped = []Field{}, []Mapping{}, []string{}
+	}
 	return a
+}
+
+// Kind is what a prompt asks for.
+type Kind string
+
+// The kinds of prompts.
+const (
+	AsksBoth   Kind = "both"   // the entity and the mappings
+	AsksEntity Kind = "entity" // the entity alone
+	AsksFields Kind = "fields" // the mappings to an entity that is decided
+	AsksRepair Kind = "repair" // better mappings for failures
+)
+
+func kindOf(prompt string) Kind {
+	switch {
+	case strings.Contains(prompt, "\nBEGIN FAILURES "):
+		return AsksRepair
+	case strings.Contains(prompt, "\nIt is decided: "):
+		return AsksFields
+	case strings.Contains(prompt, ", and nothing else: mappings and unmapped are empty lists"):
+		return AsksEntity
+	}
+	return AsksBoth
 }
 
 // bestEntity returns the index of the entity with most equal names, -1 without

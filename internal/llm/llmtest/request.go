@@ -12,8 +12,11 @@ type Request struct {
 	Header http.Header
 	Body   []byte
 	Model  string
-	// Format is response_format.type: json_schema or json_object.
-	Format string
+	// Format is how the form of the answer is asked for.
+	Format Format
+	// Schema is the schema of answers that the server is to enforce, empty for none.
+	Schema string
+	Tool   string // the name of the tool that is forced
 	System string // the static part of the prompt
 	User   string // the question
 	// MaxOutput is the limit of output tokens, by either of its names.
@@ -23,8 +26,23 @@ type Request struct {
 	Problems []string
 }
 
+// Asks is what the request asks for.
+func (r Request) Asks() Kind { return kindOf(r.User) }
+
 // Repair says whether the request asks for the repair of an earlier answer.
-func (r Request) Repair() bool { return strings.Contains(r.User, "\nBEGIN FAILURES ") }
+func (r Request) Repair() bool { return r.Asks() == AsksRepair }
+
+// Format is how a request asks for the form of its answer.
+type Format string
+
+// The formats.
+const (
+	FormatStrict Format = "json_schema, strict"
+	FormatSchema Format = "json_schema"
+	FormatTool   Format = "tool"
+	FormatObject Format = "json_object"
+	FormatPlain  Format = "text"
+)
 
 // chatRequest is the part of a request that is looked at.
 type chatRequest struct {
@@ -35,6 +53,31 @@ type chatRequest struct {
 	MaxOutput   *int          `json:"max_completion_tokens"`
 	Stream      bool          `json:"stream"`
 	Format      chatFormat    `json:"response_format"`
+	Tools       []struct {
+		Type     string `json:"type"`
+		Function struct {
+			Name       string          `json:"name"`
+			Parameters json.RawMessage `json:"parameters"`
+		} `json:"function"`
+	} `json:"tools"`
+	ToolChoice struct {
+		Type     string `json:"type"`
+		Function struct {
+			Name string `json:"name"`
+		} `json:"function"`
+	} `json:"tool_choice"`
+}
+
+func (c chatRequest) format() Format {
+	switch {
+	case len(c.Tools) > 0:
+		return FormatTool
+	case c.Format.Type == "json_schema" && c.Format.JSONSchema.Strict:
+		return FormatStrict
+	case c.Format.Type == "":
+		return FormatPlain
+	}
+	return Format(c.Format.Type)
 }
 
 type chatMessage struct {
@@ -71,7 +114,8 @@ func readRequest(r *http.Request, body []byte) Request {
 		problem("the body is no chat request: %v", err)
 		return request
 	}
-	request.Model, request.Format = chat.Model, chat.Format.Type
+	request.Model, request.Format, request.Schema = chat.Model, chat.format(), string(chat.Format.JSONSchema.Schema)
+	request.Tool = chat.ToolChoice.Function.Name
 	for _, limit := range []*int{chat.MaxTokens, chat.MaxOutput} {
 		if limit != nil {
 			request.MaxOutput = *limit
@@ -115,19 +159,29 @@ func (c chatRequest) problems() (list []string) {
 }
 
 func (c chatRequest) formatProblems() []string {
-	switch c.Format.Type {
-	case "json_schema":
-		if !c.Format.JSONSchema.Strict || c.Format.JSONSchema.Name == "" {
-			return []string{"json_schema is not strict, or has no name"}
+	switch c.format() {
+	case FormatStrict, FormatSchema:
+		if c.Format.JSONSchema.Name == "" {
+			return []string{"json_schema has no name"}
 		}
-		return subsetProblems(c.Format.JSONSchema.Schema)
-	case "json_object":
+		return subsetProblems(c.Format.JSONSchema.Schema, c.Format.JSONSchema.Strict)
+	case FormatTool:
+		tool := c.Tools[0]
+		forced := c.ToolChoice.Type == "function" && c.ToolChoice.Function.Name == tool.Function.Name
+		if len(c.Tools) > 1 || tool.Type != "function" || !forced || tool.Function.Name == "" {
+			return []string{"not exactly one tool, or it is not forced"}
+		}
+		if c.Format.Type != "" {
+			return []string{"response_format beside a tool"}
+		}
+		return subsetProblems(tool.Function.Parameters, false)
+	case FormatObject, FormatPlain:
 		var all strings.Builder
 		for _, message := range c.Messages {
 			all.WriteString(message.Content)
 		}
 		if !strings.Contains(all.String(), "JSON") || !strings.Contains(all.String(), "additionalProperties") {
-			return []string{"json_object without the word JSON and the schema in the prompt"}
+			return []string{"nothing enforces the schema, and the prompt has not the word JSON and the schema"}
 		}
 		return nil
 	}

@@ -104,6 +104,9 @@ func (s *Server) Script(steps ...Step) {
 	s.script = append(s.script, steps...)
 }
 
+// CloseConnections closes the connections of all clients, as servers do with idle ones.
+func (s *Server) CloseConnections() { s.http.CloseClientConnections() }
+
 // Close ends the server and every step that hangs. Calling it again does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()

@@ -102,7 +102,21 @@ func TestValidatesRequests(t *testing.T) {
 		{"no limit", func(b map[string]any) { delete(b, "max_tokens") }, "not exactly one"},
 		{"stream", func(b map[string]any) { b["stream"] = true }, "stream is true"},
 		{"one message", func(b map[string]any) { b["messages"] = []any{} }, "messages are not"},
-		{"no format", func(b map[string]any) { delete(b, "response_format") }, "response_format.type"},
+		{"plain text", func(b map[string]any) { delete(b, "response_format") }, ""}, // the schema stands in the prompt
+		{"plain text without the schema", func(b map[string]any) {
+			delete(b, "response_format")
+			b["messages"] = []any{map[string]any{"role": "system", "content": "JSON"}, map[string]any{"role": "user", "content": "x"}}
+		}, "nothing enforces the schema"},
+		{"unknown format", func(b map[string]any) { b["response_format"] = map[string]any{"type": "xml"} }, `response_format.type is "xml"`},
+		{"tool", func(b map[string]any) {
+			delete(b, "response_format")
+			b["tools"] = []any{map[string]any{"type": "function", "function": map[string]any{"name": "a", "parameters": json.RawMessage(strictSchema)}}}
+			b["tool_choice"] = map[string]any{"type": "function", "function": map[string]any{"name": "a"}}
+		}, ""},
+		{"tool that is not forced", func(b map[string]any) {
+			delete(b, "response_format")
+			b["tools"] = []any{map[string]any{"type": "function", "function": map[string]any{"name": "a", "parameters": json.RawMessage(strictSchema)}}}
+		}, "or it is not forced"},
 		{"keyword", func(b map[string]any) {
 			schemaOf(b, strings.Replace(strictSchema, `"string"`, `"string","minLength":1`, 1))
 		}, `keyword "minLength"`},

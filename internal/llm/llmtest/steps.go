@@ -1,6 +1,8 @@
 package llmtest
 
 import (
+	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,11 +26,14 @@ type call struct {
 	r        *http.Request
 	request  Request
 	released <-chan struct{}
+	ignores  bool            // that the answer was to be the arguments of a tool
+	usage    json.RawMessage // reported instead of the usual, nil for that
 }
 
 // Good answers well: the entity with most equal names if it covers half of the
-// source, else a new one; every mapping direct. To a repair it answers with direct
-// mappings of equal names, and leaves the rest unmapped.
+// source, else a new one; every mapping direct. Where the entity is decided it answers
+// with direct mappings of equal names, and leaves the rest unmapped; where only the
+// entity is asked for it maps nothing.
 func Good() Step {
 	return Step{"good", func(c *call) { c.answer(encode(goodAnswer(c.request.User))) }}
 }
@@ -109,6 +114,14 @@ func CutBelow(tokens int) Step {
 			return
 		}
 		c.answer(text)
+	}}
+}
+
+// Reported answers as the step does, with this JSON as its usage.
+func Reported(step Step, usage string) Step {
+	return Step{step.name + " with a usage", func(c *call) {
+		c.usage = json.RawMessage(usage)
+		step.reply(c)
 	}}
 }
 
@@ -212,6 +225,59 @@ func Huge(size int) Step {
 	}}
 }
 
+// HugeError answers 500 with this many bytes.
+func HugeError(size int) Step {
+	return Step{"huge error", func(c *call) {
+		c.w.WriteHeader(http.StatusInternalServerError)
+		chunk := strings.Repeat("x", 64<<10)
+		for sent := 0; sent < size; sent += len(chunk) {
+			if _, err := io.WriteString(c.w, chunk); err != nil {
+				return // the client has had enough
+			}
+		}
+	}}
+}
+
+// GzipBomb answers 200 with few bytes that become this many.
+func GzipBomb(size int) Step {
+	return Step{"gzip bomb", func(c *call) {
+		c.w.Header().Set("Content-Type", "application/json")
+		c.w.Header().Set("Content-Encoding", "gzip")
+		packed := gzip.NewWriter(c.w)
+		chunk := make([]byte, 1<<20)
+		for i := range chunk {
+			chunk[i] = ' '
+		}
+		for sent := 0; sent < size; sent += len(chunk) {
+			if _, err := packed.Write(chunk); err != nil || packed.Flush() != nil {
+				return // the client has had enough
+			}
+		}
+		_ = packed.Close() // a client that left is the client's business
+	}}
+}
+
+// WrongLength answers well, with a Content-Length that cuts the answer.
+func WrongLength() Step {
+	return Step{"wrong length", func(c *call) {
+		c.w.Header().Set("Content-Length", "20")
+		c.answer(encode(goodAnswer(c.request.User)))
+	}}
+}
+
+// Rewritten answers with a text that is made of a good answer.
+func Rewritten(name string, rewrite func(good string) string) Step {
+	return Step{name, func(c *call) { c.answer(rewrite(encode(goodAnswer(c.request.User)))) }}
+}
+
+// Body answers 200 with a body of any kind, made of a good answer and its prompt.
+func Body(name string, body func(good string, r Request) string) Step {
+	return Step{name, func(c *call) {
+		c.w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(c.w, body(encode(goodAnswer(c.request.User)), c.request)) // a client that left is the client's business
+	}}
+}
+
 // Hang answers nothing until the client leaves or the server closes.
 func Hang() Step { return Step{"hang", func(c *call) { c.hang() }} }
 
@@ -260,11 +326,40 @@ func ResetInside() Step {
 
 // WithoutJSONSchema refuses json_schema with a 400 and answers other requests well.
 func WithoutJSONSchema() Step {
-	return Step{"without json_schema", func(c *call) {
-		if c.request.Format == "json_schema" {
-			writeError(c.w, http.StatusBadRequest, "", "This model does not support response format `json_schema`.")
+	return Refusing("This model does not support response format `json_schema`.", FormatStrict, FormatSchema)
+}
+
+// Refusing refuses requests in these formats with a 400 of this message, and answers
+// others well.
+func Refusing(message string, formats ...Format) Step {
+	return Step{"refusing", func(c *call) {
+		if slices.Contains(formats, c.request.Format) {
+			writeError(c.w, http.StatusBadRequest, "", message)
 			return
 		}
+		c.answer(encode(goodAnswer(c.request.User)))
+	}}
+}
+
+// Ignoring answers requests in these formats with this text, as a server does that
+// ignores the form that is asked for, and others well.
+func Ignoring(text string, formats ...Format) Step {
+	return Step{"ignoring", func(c *call) {
+		if slices.Contains(formats, c.request.Format) {
+			c.ignores = true
+			c.complete(text, "stop", nil)
+			return
+		}
+		c.answer(encode(goodAnswer(c.request.User)))
+	}}
+}
+
+// ContextOf reads only so many tokens of a prompt, and says nothing of it, as Ollama does.
+// To a prompt that fits it answers well, and else with what is left.
+func ContextOf(tokens int) Step {
+	return Step{fmt.Sprintf("context of %d", tokens), func(c *call) {
+		prompt := len(c.request.System)/4 + len(c.request.User)/3
+		c.usage = json.RawMessage(fmt.Sprintf(`{"prompt_tokens":%d,"completion_tokens":9}`, min(prompt, tokens)))
 		c.answer(encode(goodAnswer(c.request.User)))
 	}}
 }
@@ -276,6 +371,18 @@ func Delayed(d time.Duration, step Step) Step {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
+			step.reply(c)
+		case <-c.r.Context().Done():
+		case <-c.released:
+		}
+	}}
+}
+
+// Gated answers as the step does when the gate is closed.
+func Gated(gate <-chan struct{}, step Step) Step {
+	return Step{step.name + " behind a gate", func(c *call) {
+		select {
+		case <-gate:
 			step.reply(c)
 		case <-c.r.Context().Done():
 		case <-c.released:
@@ -295,12 +402,20 @@ func (c *call) answer(text string) { c.complete(text, "stop", nil) }
 // complete writes a chat completion. Tokens are counted as four bytes each.
 func (c *call) complete(text, finish string, refusal any) {
 	prompt, completion := len(c.request.System+c.request.User)/4, len(text)/4
+	var usage any = map[string]any{"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+	if c.usage != nil {
+		usage = c.usage
+	}
+	message := map[string]any{"role": "assistant", "content": text, "refusal": refusal}
+	if c.request.Format == FormatTool && finish == "stop" && !c.ignores {
+		finish, message["content"] = "tool_calls", nil
+		message["tool_calls"] = []any{map[string]any{
+			"id": "call_1", "type": "function", "function": map[string]any{"name": c.request.Tool, "arguments": text},
+		}}
+	}
 	writeJSON(c.w, http.StatusOK, map[string]any{
 		"id": "chatcmpl-llmtest", "object": "chat.completion", "created": 1_700_000_000, "model": c.request.Model,
-		"choices": []any{map[string]any{
-			"index": 0, "finish_reason": finish,
-			"message": map[string]any{"role": "assistant", "content": text, "refusal": refusal},
-		}},
-		"usage": map[string]any{"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+		"choices": []any{map[string]any{"index": 0, "finish_reason": finish, "message": message}},
+		"usage":   usage,
 	})
 }

@@ -18,13 +18,14 @@ const (
 var allowedKeywords = []string{"type", "properties", "required", "additionalProperties", "items", "enum", "description"}
 
 // subsetProblems checks a schema against the strict subset that OpenAI documents,
-// narrowed to what the other servers take as well.
-func subsetProblems(raw json.RawMessage) []string {
+// narrowed to what the other servers take as well. Only strict demands that objects are
+// closed.
+func subsetProblems(raw json.RawMessage, strict bool) []string {
 	var root map[string]any
 	if err := json.Unmarshal(raw, &root); err != nil || root["type"] != "object" {
 		return []string{"the root of the schema is no object"}
 	}
-	w := subsetWalk{}
+	w := subsetWalk{strict: strict}
 	w.walk("", root, 1)
 	if w.properties > maxProperties {
 		w.problem("", "the schema has %d properties, more than %d", w.properties, maxProperties)
@@ -33,6 +34,7 @@ func subsetProblems(raw json.RawMessage) []string {
 }
 
 type subsetWalk struct {
+	strict     bool
 	properties int
 	problems   []string
 }
@@ -63,7 +65,7 @@ func (w *subsetWalk) walk(path string, node map[string]any, depth int) {
 }
 
 func (w *subsetWalk) object(path string, node map[string]any, depth int) {
-	if extra, ok := node["additionalProperties"].(bool); !ok || extra {
+	if extra, ok := node["additionalProperties"].(bool); w.strict && !ok || extra {
 		w.problem(path, "additionalProperties is not false")
 	}
 	properties, _ := node["properties"].(map[string]any)
