@@ -39,6 +39,9 @@ func Gate(expr string, sources []string) error {
 	if err := c.inspect(tree); err != nil {
 		return err
 	}
+	if err := (&dialect{patterns: c.patterns, variables: map[string]*pattern{}}).result(tree); err != nil {
+		return err
+	}
 	return c.check(tree)
 }
 

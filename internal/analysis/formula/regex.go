@@ -11,11 +11,14 @@ const maxRegexSize = 500
 
 // pattern is what the gate has to know of a regular expression.
 type pattern struct {
-	size    float64 // instructions, with repetitions written out
-	least   int     // bytes of the shortest match
-	groups  int
-	linear  bool    // finding all matches never reads a byte twice
-	longest float64 // bytes of the longest match, 0 when there is no bound
+	size   float64 // instructions, with repetitions written out
+	least  int     // bytes of the shortest match
+	groups int
+	// optional says that a group may be left out of a match.
+	optional bool
+	once     bool    // it matches at the front, or not at all
+	linear   bool    // finding all matches never reads a byte twice
+	longest  float64 // bytes of the longest match, 0 when there is no bound
 }
 
 // readPattern parses a regular expression without compiling it. The engine's
@@ -34,7 +37,9 @@ func readPattern(text string) (pattern, error) {
 	if p.size > maxRegexSize {
 		return pattern{}, fail(CodeTooLarge, "the regular expression %q takes %.0f steps a character, more than %d; repeat less", clip(text), p.size, maxRegexSize)
 	}
-	p.linear = anchored(tree) || oneClass(tree)
+	p.once = anchored(tree)
+	p.linear = p.once || oneClass(tree)
+	p.optional = hasOptional(tree, false)
 	return p, nil
 }
 
@@ -91,6 +96,26 @@ func shortest(re *syntax.Regexp) int {
 		return least
 	}
 	return 0
+}
+
+// hasOptional says that some group may be left out of a match.
+func hasOptional(re *syntax.Regexp, optional bool) bool {
+	switch re.Op {
+	case syntax.OpCapture:
+		if optional {
+			return true
+		}
+	case syntax.OpAlternate, syntax.OpStar, syntax.OpQuest:
+		optional = true
+	case syntax.OpRepeat:
+		optional = optional || re.Min == 0
+	}
+	for _, sub := range re.Sub {
+		if hasOptional(sub, optional) {
+			return true
+		}
+	}
+	return false
 }
 
 // longest returns an upper bound of the length of a match, 0 when there is none.

@@ -164,7 +164,7 @@ func (t *trial) verdict() error {
 func (t *trial) evaluate(ctx context.Context, data any) (any, error) {
 	for chance := 0; ; chance++ {
 		limit := &limit{Context: ctx, deadline: time.Now().Add(runTimeout), steps: maxSteps}
-		value, err := t.compiled.Eval(limit, data) //nolint:contextcheck // limit is ctx, with a counter
+		value, err := evaluate(limit, t.compiled, data) //nolint:contextcheck // limit is ctx, with a counter
 		switch {
 		case err == nil:
 			return value, nil

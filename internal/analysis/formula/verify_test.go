@@ -147,11 +147,11 @@ func TestStepsAreLimited(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &limit{Context: t.Context(), deadline: time.Now().Add(time.Hour), steps: 1000}
-	if _, err := compiled.Eval(l, nil); !errors.Is(err, errSteps) {
+	if _, err := evaluate(l, compiled, nil); !errors.Is(err, errSteps) {
 		t.Errorf("error is %v, want %v", err, errSteps)
 	}
 	l = &limit{Context: t.Context(), deadline: time.Now(), steps: maxSteps}
-	if _, err := compiled.Eval(l, nil); !errors.Is(err, errClock) {
+	if _, err := evaluate(l, compiled, nil); !errors.Is(err, errClock) {
 		t.Errorf("error is %v, want %v", err, errClock)
 	}
 }
