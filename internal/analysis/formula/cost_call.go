@@ -10,6 +10,7 @@ const formatted = 1024
 
 func (c *cost) call(n *node, context extent) extent {
 	f := functions[n.text]
+	c.work += callWork
 	if f.growth == growsMap {
 		list := c.of(n.kids[0], context)
 		mapped := &node{kind: nodeCall, text: n.kids[1].text, kids: []*node{{kind: nodeContext}}}

@@ -247,12 +247,13 @@ func strictFormatNumber(args []any) (any, bool, error) {
 	if !ok || len(args) < 2 {
 		return nil, false, nil
 	}
-	if math.Abs(n) >= exact || math.IsNaN(n) {
-		return nil, false, errUnlike
-	}
 	picture, _ := args[1].(string)
 	_, fraction, _ := strings.Cut(picture, ".")
-	rounded := roundEven(n, len(fraction)-len(strings.TrimLeft(fraction, "0#")))
+	digits := len(fraction) - len(strings.TrimLeft(fraction, "0#"))
+	if math.Abs(n) >= exact/math.Pow10(digits) || math.IsNaN(n) {
+		return nil, false, errUnlike
+	}
+	rounded := roundEven(n, digits)
 	if rounded == 0 && n < 0 {
 		return nil, false, errUnlike // one writes the sign of -0, the other does not
 	}

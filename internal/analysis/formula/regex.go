@@ -1,6 +1,7 @@
 package formula
 
 import (
+	"regexp"
 	"regexp/syntax"
 	"strings"
 )
@@ -19,6 +20,53 @@ type pattern struct {
 	once     bool    // it matches at the front, or not at all
 	linear   bool    // finding all matches never reads a byte twice
 	longest  float64 // bytes of the longest match, 0 when there is no bound
+}
+
+// sharedRegex refuses what RE2 and JavaScript read differently. rest begins with the
+// pattern: jsonata-js, which does not count brackets behind a backslash, has to find its
+// end at the same place.
+func sharedRegex(pattern, rest string) error {
+	if pattern == "" {
+		return fail(CodeSyntax, "a regular expression is empty")
+	}
+	if end := endInReference(rest); end != len(pattern) {
+		return fail(CodeSyntax, "engines find different ends of the regular expression %q; give every bracket in it its partner", clip(pattern))
+	}
+	for _, found := range foreignRegex.FindAllString(pattern, -1) {
+		if found[0] == '\\' && len(found) > 1 && strings.Contains(`dDwWsSbBnrtfv`, found[1:2]) || !isASCIILetter(found[1]) && !isDigit(found[1]) && found[0] == '\\' {
+			continue
+		}
+		return fail(CodeUnsafe, "engines differ on %q in a regular expression; take plain classes as in [0-9A-Za-z] and groups as in (?:x)", clip(found))
+	}
+	return nil
+}
+
+// foreignRegex finds every escape, and what begins like a class or group of one kind of
+// regular expressions only.
+var foreignRegex = regexp.MustCompile(`\\[\s\S]|\(\?[^:=!<]|\(\?<[^=!]|\[\^?\]|\[:`)
+
+// endInReference is where jsonata-js ends a regular expression.
+func endInReference(src string) int {
+	depth := 0
+	for i := range len(src) {
+		escaped := i > 0 && src[i-1] == '\\'
+		switch src[i] {
+		case '(', '[', '{':
+			if !escaped {
+				depth++
+			}
+		case ')', ']', '}':
+			if !escaped {
+				depth--
+			}
+		case '/':
+			backslashes := i - len(strings.TrimRight(src[:i], `\`))
+			if depth == 0 && backslashes%2 == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // readPattern parses a regular expression without compiling it. The engine's
