@@ -110,7 +110,7 @@ func measure(expr string, sources []string, rows []json.RawMessage) use {
 			if err != nil {
 				return
 			}
-			tr := trial{compiled: compiled, target: schema.Field{Type: "json"}}
+			tr := newTrial(compiled, schema.Field{Type: "json"})
 			err = tr.run(context.Background(), row, true) // runs twice, to see whether it is stable
 			var e *Error
 			u.unstable = u.unstable || errors.As(err, &e) && e.Code == CodeUnstable

@@ -2,7 +2,9 @@ package formula
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
+	"testing"
 
 	"github.com/schemacast/schemacast/internal/schema"
 )
@@ -23,11 +25,11 @@ var (
 		`back\slash`, "tab\u00a0", "items[0].sku", "x/*y*/", "*", "%", "a-b", "名前", "No.", "Mr. Smith", "a..b", ".", "a.", "😀", "a:b", "a;b", "(a)", "{a}",
 		"a b c", "constructor", "__proto__x", "toString", "length", "\u200b", "e\u0301", "?", "@id", "#text", "^", "|", "~", "-1", "0", "1e5", "A.b`c",
 	}
-	fieldTypes   = []string{"", "boolean", "integer", "float", "string", "email", "url", "phone", "json", "date", "datetime", "timestamp", "object", "array[string]", "number", "decimal"}
-	dateFormats  = []string{"DD/MM/YYYY", "MM/DD/YYYY", "YYYY-MM-DD", "D.M.YYYY", "iso", "epoch_s", "epoch_ms", "d/m/Y H:i", "%Y%m%d", "YYYYMMDDHHmmss", "D MMMM YYYY", "DD MMM YYYY", "MMM D, YYYY", "YYYY-MM-DD HH:mm:ss Z", "YYYY-MM-DDTHH:mm:ss.SSSZ", "MM/DD/YYYY hh:mm A", "h:mm A D/M/YYYY", "YYYY/MM/DD HH:mm:ss.SS", "day_first", "%d-%b-%Y"}
-	otherFormats = []string{"", "decimal_comma", "decimal_point", "1.234,56", "#,##0", "yes/no", "ja|nein", "1/0", "lower", "upper", "trim", "email"}
-	separators   = []string{" ", "-", ", ", "", "|", "/", `"`, `\`, "\n", "😀", "$1", "é", "`", "'", "a", "[", ".*"}
-	literals     = []string{"x", "", " 7 ", "1.50", "-0", "1e3", "True", "FALSE", "null", `"quoted"`, `a\b`, "line\nbreak", "😀", "$eval(1)", "é", "' & secret & '", "0x1F", "12345678901234567890"}
+	fieldTypes      = []string{"", "boolean", "integer", "float", "string", "email", "url", "phone", "json", "date", "datetime", "timestamp", "object", "array[string]", "number", "decimal"}
+	dateFormats     = []string{"DD/MM/YYYY", "MM/DD/YYYY", "YYYY-MM-DD", "D.M.YYYY", "iso", "epoch_s", "epoch_ms", "d/m/Y H:i", "%Y%m%d", "YYYYMMDDHHmmss", "D MMMM YYYY", "DD MMM YYYY", "MMM D, YYYY", "YYYY-MM-DD HH:mm:ss Z", "YYYY-MM-DDTHH:mm:ss.SSSZ", "MM/DD/YYYY hh:mm A", "h:mm A D/M/YYYY", "YYYY/MM/DD HH:mm:ss.SS", "day_first", "%d-%b-%Y"}
+	otherFormats    = []string{"", "decimal_comma", "decimal_point", "1.234,56", "#,##0", "yes/no", "ja|nein", "1/0", "lower", "upper", "trim", "email"}
+	separators      = []string{" ", "-", ", ", "", "|", "/", `"`, `\`, "\n", "😀", "$1", "é", "`", "'", "a", "[", ".*"}
+	hostileLiterals = []string{"x", "", " 7 ", "1.50", "-0", "1e3", "True", "FALSE", "null", `"quoted"`, `a\b`, "line\nbreak", "😀", "$eval(1)", "é", "' & secret & '", "0x1F", "12345678901234567890"}
 
 	// values as a field of any type may hold them.
 	hostileValues = []string{
@@ -52,7 +54,7 @@ func (g *generator) proposal() proposal {
 	p := proposal{
 		op:     pick(g, schema.OpDirect, schema.OpFormatConversion, schema.OpFormatConversion, schema.OpCombine, schema.OpSplit, schema.OpConstant),
 		target: g.field(),
-		args:   Args{Separator: pick(g, separators...), Index: g.IntN(5) - 2, Literal: pick(g, literals...)},
+		args:   Args{Separator: pick(g, separators...), Index: g.IntN(5) - 2, Literal: pick(g, hostileLiterals...)},
 	}
 	p.target.Name = "t"
 	n := 1
@@ -87,14 +89,7 @@ func (g *generator) rowsOf(sources []schema.Field) []json.RawMessage {
 			if g.IntN(12) == 0 {
 				continue
 			}
-			keys := keysOf(source.Name, nil)
-			object := row
-			for _, key := range keys[:len(keys)-1] {
-				inner := map[string]any{}
-				object[key] = inner
-				object = inner
-			}
-			object[keys[len(keys)-1]] = json.RawMessage(pick(g, hostileValues...))
+			put(row, keysOf(source.Name, nil), json.RawMessage(pick(g, hostileValues...)))
 		}
 		raw, err := json.Marshal(row)
 		if err != nil {
@@ -103,4 +98,89 @@ func (g *generator) rowsOf(sources []schema.Field) []json.RawMessage {
 		rows[i] = raw
 	}
 	return rows
+}
+
+// TestRenderedDoesWhatItsOperationSays holds what Render writes against the operations
+// in plain Go, for names, separators and literals that are made to break out of it.
+func TestRenderedDoesWhatItsOperationSays(t *testing.T) {
+	t.Parallel()
+	g := &generator{Rand: rand.New(rand.NewPCG(3, 3))}
+	done := map[schema.Op]int{}
+	for range 4000 {
+		p := g.proposal()
+		if p.op == schema.OpFormatConversion {
+			continue // see TestRenderedExpressionsConvert
+		}
+		p.target = schema.Field{Name: "t", Type: "string"}
+		texts := make([]string, len(p.sources))
+		row := map[string]any{}
+		for i := range p.sources {
+			p.sources[i].Type, p.sources[i].Format = "string", ""
+			texts[i] = pick(g, "x", "", " ", " two  words ", "a-b", "Ann, Lee", `"`, "'", `\`, "`", "😀", "null", "12", "a|b", "$1", "/*")
+			put(row, keysOf(p.sources[i].Name, nil), texts[i])
+		}
+		raw, err := json.Marshal(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expr, err := NewVerifier([]json.RawMessage{raw}).Render(p.op, p.sources, p.target, p.args)
+		if p.op == schema.OpSplit && p.args.Separator == "" {
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%+v: %v", p, err)
+		}
+		done[p.op]++
+		got := here(expr, []json.RawMessage{raw})
+		if got.Error != "" || got.Results[0].Error != "" || !sameText(got.Results[0].Value, expected(p, texts)) {
+			t.Errorf("%s of %s: %s %s %s, want %q", expr, raw, got.Error, got.Results[0].Error, shown(got.Results[0].Value), expected(p, texts))
+		}
+	}
+	for _, op := range []schema.Op{schema.OpDirect, schema.OpCombine, schema.OpSplit, schema.OpConstant} {
+		if done[op] < 100 {
+			t.Errorf("only %d of %s were tried", done[op], op)
+		}
+	}
+}
+
+func put(row map[string]any, keys []string, value any) {
+	for _, key := range keys[:len(keys)-1] {
+		inner := map[string]any{}
+		row[key] = inner
+		row = inner
+	}
+	row[keys[len(keys)-1]] = value
+}
+
+// sameText takes nothing and the empty text for the same.
+func sameText(value json.RawMessage, want string) bool {
+	var text string
+	return value == nil && want == "" || json.Unmarshal(value, &text) == nil && text == want
+}
+
+func expected(p proposal, texts []string) string {
+	trim := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	switch p.op {
+	case schema.OpConstant:
+		return p.args.Literal
+	case schema.OpDirect:
+		return texts[0]
+	case schema.OpSplit:
+		parts := strings.Split(texts[0], p.args.Separator)
+		i := p.args.Index
+		if i < 0 {
+			i += len(parts)
+		}
+		if i < 0 || i >= len(parts) {
+			return ""
+		}
+		return trim(parts[i])
+	}
+	var parts []string
+	for _, text := range texts {
+		if text = trim(text); text != "" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, p.args.Separator)
 }
