@@ -49,6 +49,23 @@ soak: ## Random faults over thousands of schemas with three workers, and a repor
 test-laravel: ## Only the Composer package, and the worker against a real Laravel application
 	@scripts/with-services.sh go test $(RACE) -count=1 -timeout=8m -run Laravel $(ARGS) ./laravel ./e2e
 
+# How many formulas test-jsonata compares.
+FORMULAS ?= 20000
+
+.PHONY: test-jsonata
+test-jsonata: ## Compare formulas with jsonata-js, in which customers run them (FORMULAS=20000)
+	@cd internal/analysis/formula/testdata/jsonata && npm ci --ignore-scripts --no-progress --loglevel=error
+	@SCHEMACAST_JSONATA=$(FORMULAS) go test -count=1 -v -timeout=0 -run Reference $(ARGS) ./internal/analysis/formula
+
+# How long each part of fuzz lasts.
+FUZZTIME ?= 5m
+
+.PHONY: fuzz
+fuzz: ## Look for formulas that pass the gate and take too much, and for panics (FUZZTIME=5m)
+	@nice go test -count=1 -v -timeout=0 -run '^TestBudget$$' ./internal/analysis/formula -budget $(FUZZTIME)
+	@for target in FuzzGate FuzzVerify FuzzSample; do \
+		nice go test -timeout=0 -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./internal/analysis/formula || exit 1; done
+
 .PHONY: lint
 lint: ## Check formatting, modules, the rings, style and shell scripts
 	@scripts/lint.sh

@@ -181,15 +181,18 @@ func times(source, target schema.Field, path string, args Args) (string, error) 
 			return "", err
 		}
 	}
-	guard, millis := in.read()
-	value := out.write(millis)
+	if !out.writable() {
+		return "", fail(CodeBadArgs, "the format of the target %q has a fraction that is not SSS; write milliseconds, or none", clip(target.Name))
+	}
+	r := in.read()
+	value := out.write(r.millis)
 	switch to := familyOf(target.Type); {
 	case to == familyNumber && out.epoch == 0:
 		return "", fail(CodeBadArgs, "the target %q is a number; give out_format epoch_s or epoch_ms", clip(target.Name))
 	case to == familyText && out.epoch > 0:
 		value = "$string(" + value + ")"
 	}
-	return fmt.Sprintf("($v := %s; $contains($v, %s) ? %s)", trimmed(path), guard, value), nil
+	return fmt.Sprintf("($v := %s; %s%s ? %s)", trimmed(path), r.setup, r.condition, value), nil
 }
 
 // firstPattern reads the format that was asked for, else the field's own where it

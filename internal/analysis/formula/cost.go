@@ -14,6 +14,7 @@ const (
 	nodeWork    = 64
 	itemWork    = 32
 	blockWork   = 512
+	callWork    = 256
 
 	// maxAmplifiers is how many calls may give more than they get.
 	maxAmplifiers = 2

@@ -10,6 +10,7 @@ const formatted = 1024
 
 func (c *cost) call(n *node, context extent) extent {
 	f := functions[n.text]
+	c.work += callWork
 	if f.growth == growsMap {
 		list := c.of(n.kids[0], context)
 		mapped := &node{kind: nodeCall, text: n.kids[1].text, kids: []*node{{kind: nodeContext}}}
@@ -72,21 +73,13 @@ func (c *cost) sum(arguments []extent) extent {
 	return sum.times(2)
 }
 
-// padWidth is the width that a call of $pad asks for; the engine's limit when it
-// is no literal.
+// padWidth is the width that a call of $pad asks for, a literal, see dialect.
 func padWidth(n *node) float64 {
-	const most = 10_000
 	if len(n.kids) < 2 {
 		return 0
 	}
-	width := n.kids[1]
-	if width.kind == nodeMinus {
-		width = width.kids[0]
-	}
-	if width.kind != nodeNumber {
-		return most
-	}
-	return min(math.Abs(width.number), most)
+	width, _ := literalNumber(n.kids[1])
+	return math.Abs(width)
 }
 
 // search bounds the functions that look for a text or regular expression.
@@ -106,8 +99,11 @@ func (c *cost) search(n *node, subject extent, arguments []extent) extent {
 	case growsSplit:
 		return extent{items: size + 2, bytes: size, text: size}
 	case growsMatch:
-		groups := float64(p.groups)
-		return extent{items: (size + 1) * (5 + groups), bytes: size*(1+groups) + (size+1)*32, text: size}
+		groups, matches := float64(p.groups), size+1
+		if p.once {
+			matches = 1
+		}
+		return extent{items: matches * (5 + groups), bytes: size*(1+groups) + matches*32, text: size}
 	case growsReplace:
 		if !amplifies(n, p) || len(arguments) < 3 {
 			return textOf(size)

@@ -15,6 +15,8 @@ const (
 	CodeTimeout         = "timeout"          // a run took longer than its limit
 	CodeAlwaysEmpty     = "always_empty"     // no value, though the sources have values
 	CodeUnstable        = "unstable"         // two runs on one row differ
+	CodeRoundTrip       = "round_trip"       // the result, read back, is not the source's value
+	CodeCopiedSample    = "copied_sample"    // a literal is a value of a sample row
 )
 
 // Error says why an expression, or the arguments for one, can not be used.

@@ -26,7 +26,7 @@ const (
 // fits judges a value by the type and format of the target:
 //
 //	string        a text; numbers and booleans want a cast
-//	email, url, uuid, phone  a text of that form; also as format of a string
+//	email, url, uuid, phone  a text of that form; also as format of a string, as is a date pattern
 //	date          a text: YYYY-MM-DD, or what the target's format says
 //	datetime      a text: ISO 8601, a space for the T, or what the format says
 //	timestamp     as datetime, or a number of seconds or milliseconds
@@ -44,8 +44,11 @@ func fits(target schema.Field, value any) (fit, string) {
 	word := strings.ToLower(strings.TrimSpace(target.Type))
 	switch familyOf(target.Type) {
 	case familyText:
-		if format := strings.ToLower(target.Format); word == "string" && format != "" {
-			word = format
+		if target.Format != "" && word == "string" {
+			word = strings.ToLower(target.Format)
+			if isTimeFormat(target.Format) {
+				word = target.Format // whose case counts
+			}
 		}
 		return fitsText(word, kind, value)
 	case familyTime:
@@ -134,6 +137,10 @@ func fitsText(word, kind string, value any) (fit, string) {
 		good = uuidForm.MatchString(text)
 	case "phone":
 		good = phoneForm.MatchString(text)
+	default:
+		if p, err := parsePattern(word); err == nil && len(p.parts) > 0 {
+			good = len(parsed(text, []string{p.layout()})) > 0
+		}
 	}
 	if !good {
 		return fitsType, "a text of another form"

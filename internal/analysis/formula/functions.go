@@ -13,6 +13,12 @@ var deniedFunctions = map[string]string{
 	"sift":    "it needs a function of one's own",
 	"each":    "it needs a function of one's own",
 	"single":  "it needs a function of one's own",
+	// The implementations differ on these, and mappings can do without them.
+	"append":       "engines differ on single elements; write [a, b], which joins lists",
+	"filter":       "engines differ on single elements; write a predicate as in tags[$ != \"\"]",
+	"spread":       "engines differ on empty lists; name the fields",
+	"formatBase":   "engines round in different ways; use $string or $formatNumber",
+	"parseInteger": "engines read in different ways; use $number, after $replace where there are separators",
 }
 
 // growth is how the size of a function's result follows from its arguments.
@@ -35,11 +41,12 @@ const (
 
 type function struct {
 	growth  growth
-	most    int  // arguments
-	regex   bool // the second argument may be a regular expression
-	picture bool // the second argument is a picture, and must be a literal
-	text    bool // the result is one text
-	// mappable functions may be handed to $map and $filter. One with an optional
+	takes   []string // types of the arguments, see checkTypes
+	most    int      // arguments
+	regex   bool     // the second argument may be a regular expression
+	picture bool     // the second argument is a picture, and must be a literal
+	text    bool     // the result is one text
+	// mappable functions may be handed to $map. One with an optional
 	// second argument may not: other engines hand it the position.
 	mappable bool
 }
@@ -47,57 +54,52 @@ type function struct {
 // functions are the known functions: those of JSONata 2.x less deniedFunctions.
 // $flatten and $values are gnata's own, so that other engines would not run them.
 var functions = map[string]function{
-	"string":             {growth: growsString, most: 1, text: true, mappable: true},
-	"length":             {growth: growsNot, most: 1, mappable: true},
-	"substring":          {growth: growsSame, most: 3, text: true},
-	"substringBefore":    {growth: growsSame, most: 2, text: true},
-	"substringAfter":     {growth: growsSame, most: 2, text: true},
-	"uppercase":          {growth: growsCoded, most: 1, text: true, mappable: true},
-	"lowercase":          {growth: growsCoded, most: 1, text: true, mappable: true},
-	"trim":               {growth: growsSame, most: 1, text: true, mappable: true},
-	"pad":                {growth: growsPad, most: 3, text: true},
-	"contains":           {growth: growsNot, most: 2, regex: true},
-	"split":              {growth: growsSplit, most: 3, regex: true},
-	"join":               {growth: growsJoin, most: 2, text: true},
-	"match":              {growth: growsMatch, most: 3, regex: true},
-	"replace":            {growth: growsReplace, most: 4, regex: true, text: true},
-	"base64encode":       {growth: growsCoded, most: 1, text: true, mappable: true},
-	"base64decode":       {growth: growsSame, most: 1, text: true, mappable: true},
-	"encodeUrl":          {growth: growsCoded, most: 1, text: true, mappable: true},
-	"encodeUrlComponent": {growth: growsCoded, most: 1, text: true, mappable: true},
-	"decodeUrl":          {growth: growsSame, most: 1, text: true, mappable: true},
-	"decodeUrlComponent": {growth: growsSame, most: 1, text: true, mappable: true},
-	"formatNumber":       {growth: growsFormat, most: 2, picture: true, text: true},
-	"formatInteger":      {growth: growsFormat, most: 2, picture: true, text: true},
-	"formatBase":         {growth: growsFormat, most: 2, text: true},
-	"parseInteger":       {growth: growsNot, most: 2, picture: true},
-	"fromMillis":         {growth: growsFormat, most: 3, picture: true, text: true},
-	"toMillis":           {growth: growsNot, most: 2, picture: true},
-	"number":             {growth: growsNot, most: 1, mappable: true},
-	"abs":                {growth: growsNot, most: 1, mappable: true},
-	"floor":              {growth: growsNot, most: 1, mappable: true},
-	"ceil":               {growth: growsNot, most: 1, mappable: true},
-	"round":              {growth: growsNot, most: 2},
-	"power":              {growth: growsNot, most: 2},
-	"sqrt":               {growth: growsNot, most: 1, mappable: true},
-	"sum":                {growth: growsNot, most: 1, mappable: true},
-	"max":                {growth: growsNot, most: 1, mappable: true},
-	"min":                {growth: growsNot, most: 1, mappable: true},
-	"average":            {growth: growsNot, most: 1, mappable: true},
-	"count":              {growth: growsNot, most: 1, mappable: true},
-	"boolean":            {growth: growsNot, most: 1, mappable: true},
-	"not":                {growth: growsNot, most: 1, mappable: true},
-	"exists":             {growth: growsNot, most: 1, mappable: true},
-	"type":               {growth: growsNot, most: 1, mappable: true},
-	"append":             {growth: growsSum, most: 2},
-	"zip":                {growth: growsSum, most: 8},
-	"reverse":            {growth: growsSame, most: 1},
-	"sort":               {growth: growsSame, most: 1},
-	"distinct":           {growth: growsSame, most: 1},
-	"keys":               {growth: growsSame, most: 1},
-	"lookup":             {growth: growsSame, most: 2},
-	"merge":              {growth: growsSame, most: 1},
-	"spread":             {growth: growsSum, most: 1},
-	"map":                {growth: growsMap, most: 2},
-	"filter":             {growth: growsMap, most: 2},
+	"string":             {takes: []string{"x"}, growth: growsString, most: 1, text: true, mappable: true},
+	"length":             {takes: []string{"s"}, growth: growsNot, most: 1, mappable: true},
+	"substring":          {takes: []string{"s", "n", "n"}, growth: growsSame, most: 3, text: true},
+	"substringBefore":    {takes: []string{"s", "s"}, growth: growsSame, most: 2, text: true},
+	"substringAfter":     {takes: []string{"s", "s"}, growth: growsSame, most: 2, text: true},
+	"uppercase":          {takes: []string{"s"}, growth: growsCoded, most: 1, text: true, mappable: true},
+	"lowercase":          {takes: []string{"s"}, growth: growsCoded, most: 1, text: true, mappable: true},
+	"trim":               {takes: []string{"s"}, growth: growsSame, most: 1, text: true, mappable: true},
+	"pad":                {takes: []string{"s", "n", "s"}, growth: growsPad, most: 3, text: true},
+	"contains":           {takes: []string{"s", "sf"}, growth: growsNot, most: 2, regex: true},
+	"split":              {takes: []string{"s", "sf", "n"}, growth: growsSplit, most: 3, regex: true},
+	"join":               {takes: []string{"as", "s"}, growth: growsJoin, most: 2, text: true},
+	"match":              {takes: []string{"s", "f", "n"}, growth: growsMatch, most: 3, regex: true},
+	"replace":            {takes: []string{"s", "sf", "s", "n"}, growth: growsReplace, most: 4, regex: true, text: true},
+	"base64encode":       {takes: []string{"s"}, growth: growsCoded, most: 1, text: true, mappable: true},
+	"base64decode":       {takes: []string{"s"}, growth: growsSame, most: 1, text: true, mappable: true},
+	"encodeUrl":          {takes: []string{"s"}, growth: growsCoded, most: 1, text: true, mappable: true},
+	"encodeUrlComponent": {takes: []string{"s"}, growth: growsCoded, most: 1, text: true, mappable: true},
+	"decodeUrl":          {takes: []string{"s"}, growth: growsSame, most: 1, text: true, mappable: true},
+	"decodeUrlComponent": {takes: []string{"s"}, growth: growsSame, most: 1, text: true, mappable: true},
+	"formatNumber":       {takes: []string{"n", "s"}, growth: growsFormat, most: 2, picture: true, text: true},
+	"formatInteger":      {takes: []string{"n", "s"}, growth: growsFormat, most: 2, picture: true, text: true},
+	"fromMillis":         {takes: []string{"n", "s", "s"}, growth: growsFormat, most: 3, picture: true, text: true},
+	"toMillis":           {takes: []string{"s", "s"}, growth: growsNot, most: 2, picture: true},
+	"number":             {takes: []string{"nsb"}, growth: growsNot, most: 1, mappable: true},
+	"abs":                {takes: []string{"n"}, growth: growsNot, most: 1, mappable: true},
+	"floor":              {takes: []string{"n"}, growth: growsNot, most: 1, mappable: true},
+	"ceil":               {takes: []string{"n"}, growth: growsNot, most: 1, mappable: true},
+	"round":              {takes: []string{"n", "n"}, growth: growsNot, most: 2},
+	"power":              {takes: []string{"n", "n"}, growth: growsNot, most: 2},
+	"sqrt":               {takes: []string{"n"}, growth: growsNot, most: 1, mappable: true},
+	"sum":                {takes: []string{"an"}, growth: growsNot, most: 1, mappable: true},
+	"max":                {takes: []string{"an"}, growth: growsNot, most: 1, mappable: true},
+	"min":                {takes: []string{"an"}, growth: growsNot, most: 1, mappable: true},
+	"average":            {takes: []string{"an"}, growth: growsNot, most: 1, mappable: true},
+	"count":              {takes: []string{"x"}, growth: growsNot, most: 1, mappable: true},
+	"boolean":            {takes: []string{"x"}, growth: growsNot, most: 1, mappable: true},
+	"not":                {takes: []string{"x"}, growth: growsNot, most: 1, mappable: true},
+	"exists":             {takes: []string{"x"}, growth: growsNot, most: 1, mappable: true},
+	"type":               {takes: []string{"x"}, growth: growsNot, most: 1, mappable: true},
+	"zip":                {takes: []string{"x"}, growth: growsSum, most: 8},
+	"reverse":            {takes: []string{"x"}, growth: growsSame, most: 1},
+	"sort":               {takes: []string{"x"}, growth: growsSame, most: 1},
+	"distinct":           {takes: []string{"x"}, growth: growsSame, most: 1},
+	"keys":               {takes: []string{"x"}, growth: growsSame, most: 1},
+	"lookup":             {takes: []string{"x", "s"}, growth: growsSame, most: 2},
+	"merge":              {takes: []string{"ao"}, growth: growsSame, most: 1},
+	"map":                {takes: []string{"x", "f"}, growth: growsMap, most: 2},
 }

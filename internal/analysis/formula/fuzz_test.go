@@ -1,39 +1,18 @@
 package formula
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
-// fuzzRow is as large as a row can be after cutting: long texts, a full list, a
-// list of objects.
-var fuzzRow = func() json.RawMessage {
-	long := strings.Repeat("a1/é ", 40)
-	item := map[string]any{"sku": long, "qty": 3, "price": 2.5, "name": "n", "a": long, "tags": []string{"x", "y", long}}
-	row, err := json.Marshal(map[string]any{
-		"a": long, "b": 17.5, "first name": "Ann", "x.y": []any{long, long, 1, nil, long, long, long, long},
-		"x":     map[string]any{"y": "2024-01-31"},
-		"order": map[string]any{"customer": map[string]any{"email": "a@b.org"}},
-		"items": []any{item, item, item, item, item, item, item, item},
-	})
-	if err != nil {
-		panic(err)
-	}
-	return row
-}()
-
 func fuzzSeeds(f *testing.F) {
 	f.Helper()
 	for _, seed := range []string{
-		`$join([a, b][$ != null].$trim($string($))[$ != ""], " ")`, `items.(sku & name)[price > 2]`, `[1..1000].($ & $$.a)`,
+		`$join(([a, b][$ != null]).$trim($string($))[$ != ""], " ")`, `items.(sku & name)[price > 2]`, `[1..1000].($ & $$.a)`,
 		`($v := $trim($string(a)); $contains($v, /^[0-9]+$/) ? $fromMillis($toMillis($v, "[D1]/[M1]/[Y0001]")))`,
 		`$map(items.tags, $uppercase)`, `$replace(a, /(a)|(.)/, "$1$2$0")`, `$split(a, "")[[0..99]]`, `$match(a, /./)`,
 		`items.[sku, sku].($ & $)`, `$zip(items, items).$distinct($)`, `$pad(a, -10000, a)`, `{a: {b & "": items}}`,
@@ -46,36 +25,22 @@ func fuzzSeeds(f *testing.F) {
 	}
 }
 
-// FuzzGate: what passes the gate compiles or not, but never runs long or large.
+// FuzzGate: whatever passes the gate stays within the budget, and is stable.
 func FuzzGate(f *testing.F) {
 	fuzzSeeds(f)
-	samples := readSamples([]json.RawMessage{fuzzRow}, 1)
-	row, _ := samples[0].only(gateSources)
+	for _, expr := range offenders {
+		f.Add(expr)
+	}
+	for _, expr := range readSuite(f).expressions() {
+		f.Add(expr)
+	}
 	f.Fuzz(func(t *testing.T, expr string) {
-		hung := time.AfterFunc(5*time.Second, func() { panic(fmt.Sprintf("%q hangs", expr)) })
-		defer hung.Stop()
-		if Gate(expr, gateSources) != nil {
-			return
-		}
-		compiled, err := compile(expr)
-		if err != nil {
-			return
-		}
-		tr := trial{compiled: compiled}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		start := time.Now()
-		err = tr.run(context.Background(), row, true)
-		took := time.Since(start)
-		runtime.ReadMemStats(&after)
-		if took > 2*time.Second { // of two runs
-			t.Errorf("%q took %v", expr, took)
-		}
-		if made := after.TotalAlloc - before.TotalAlloc; made > 2*64<<20 {
-			t.Errorf("%q allocated %d MB", expr, made>>20)
-		}
-		if e := (*Error)(nil); errors.As(err, &e) && e.Code == CodeUnstable {
+		u := measure(expr, gateSources, budgetRows)
+		if u.unstable {
 			t.Errorf("%q is not stable", expr)
+		}
+		if again, bad := offends(u, expr, gateSources, budgetRows); bad {
+			t.Errorf("%q takes %v", expr, again)
 		}
 	})
 }

@@ -19,27 +19,41 @@ const maxExpression = 2000
 // once in a scope of its own, so its size is known. $replace counts as amplifier
 // unless its replacement is a literal no longer than what it replaces.
 func Gate(expr string, sources []string) error {
+	_, err := gate(expr, sources)
+	return err
+}
+
+// gate also returns the tree of an expression that passes.
+func gate(expr string, sources []string) (*node, error) {
 	switch {
 	case strings.TrimSpace(expr) == "":
-		return fail(CodeSyntax, "the expression is empty")
+		return nil, fail(CodeSyntax, "the expression is empty")
 	case len(expr) > maxExpression:
-		return fail(CodeTooLarge, "the expression has %d bytes, more than %d", len(expr), maxExpression)
+		return nil, fail(CodeTooLarge, "the expression has %d bytes, more than %d", len(expr), maxExpression)
 	case !utf8.ValidString(expr):
-		return fail(CodeSyntax, "the expression is not valid UTF-8")
+		return nil, fail(CodeSyntax, "the expression is not valid UTF-8")
 	}
 	tree, err := parse(expr)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s := &scope{sources: sources, variables: map[string]bool{}}
 	if err := s.values(place{}, []*node{tree}); err != nil {
-		return err
+		return nil, err
 	}
 	c := &cost{sources: sources, patterns: map[string]pattern{}}
-	if err := c.inspect(tree); err != nil {
-		return err
+	for _, text := range literals(tree) {
+		if n := utf8.RuneCountInString(text); n > maxLiteral {
+			return nil, fail(CodeTooLarge, "a text of %d characters, more than %d; a mapping needs no longer ones", n, maxLiteral)
+		}
 	}
-	return c.check(tree)
+	if err := c.inspect(tree); err != nil {
+		return nil, err
+	}
+	if err := (&dialect{patterns: c.patterns, variables: map[string]*pattern{}}).result(tree); err != nil {
+		return nil, err
+	}
+	return tree, c.check(tree)
 }
 
 // inspect reads the regular expressions and pictures of a tree, and counts the

@@ -120,6 +120,9 @@ func (l *lexer) regex() (token, error) {
 			if depth != 0 || backslashes%2 == 1 {
 				continue
 			}
+			if err := sharedRegex(pattern, l.src[l.pos+1:]); err != nil {
+				return token{}, err
+			}
 			flags := len(l.src[i+1:]) - len(strings.TrimLeft(l.src[i+1:], "im"))
 			text := pattern
 			if flags > 0 {

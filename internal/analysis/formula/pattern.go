@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // timePattern is a way to write a point in time. The zero value is ISO 8601.
@@ -77,6 +78,9 @@ func parsePattern(format string) (timePattern, error) {
 	}
 	if !p.has('Y') || !p.has('D') || !p.has('M') && !p.has('N') {
 		return timePattern{}, fail(CodeBadArgs, "the date format %q lacks a year, month or day; write it as in DD/MM/YYYY", clip(format))
+	}
+	if p.has('Z') && p.parts[len(p.parts)-1].unit != 'Z' {
+		return timePattern{}, fail(CodeBadArgs, "the date format %q has a zone that is not last; write it as in DD/MM/YYYY HH:mm:ss Z", clip(format))
 	}
 	return p.settled(), nil
 }
@@ -155,31 +159,74 @@ func (p timePattern) fixed(i int) bool {
 	return i > 0 && p.parts[i-1].unit != 0 || i+1 < len(p.parts) && p.parts[i+1].unit != 0
 }
 
-// read returns a regular expression that guards the reading of $v, and an
-// expression of milliseconds. Without the guard the engine would take the month 13
-// for a January.
-func (p timePattern) read() (guard, millis string) {
+// reading is how an expression gets the milliseconds of a time in $v.
+type reading struct {
+	setup     string // statements
+	condition string // holds where $v is written so, and a day of the calendar
+	millis    string
+}
+
+const (
+	zoneForm  = `Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9]`
+	clockForm = `(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?`
+	isoDay    = `"[Y0001]-[M01]-[D01]"`
+	isoClock  = `"[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001]"`
+)
+
+// read writes the reading. A regular expression looks at the form first, since the
+// implementations read more than they should, and each in its own way; and since they
+// take the 30th of February for the 1st of March, the day has to come out again.
+func (p timePattern) read() reading {
 	switch {
-	case p.epoch > 0:
-		millis = "$number($v)"
-		if p.epoch != 1 {
-			millis += fmt.Sprintf(" * %d", p.epoch)
-		}
-		return `/^-?[0-9]{1,14}(\.[0-9]+)?$/`, millis
+	case p.epoch == 1:
+		return reading{condition: `$contains($v, /^-?[0-9]{1,14}(\.[0-9]+)?$/)`, millis: "$number($v)"}
+	case p.epoch > 1:
+		return reading{condition: `$contains($v, /^-?[0-9]{1,11}(\.[0-9]+)?$/)`, millis: fmt.Sprintf("$number($v) * %d", p.epoch)}
 	case len(p.parts) == 0:
-		return `/^[0-9]{4}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$/`,
-			`$toMillis($replace($v, " ", "T"))`
+		return reading{
+			setup:     fmt.Sprintf(`$d := $match($v, /^([1-9][0-9]{3}-[01][0-9]-[0-3][0-9])(?:[T ]%s(?:%s)?)?$/).groups[0]; `, clockForm, zoneForm),
+			condition: fmt.Sprintf("$fromMillis($toMillis($d, %s), %[1]s) = $d", isoDay),
+			// Without a zone, jsonata-js would take the zone of whoever runs it.
+			millis: `$toMillis($replace($v, " ", "T") & ($contains($v, /^[^ T]+[ T][0-9:.]+$/) ? "Z" : ""))`,
+		}
 	}
+	r := reading{
+		setup:     fmt.Sprintf("$d := $match($v, /%s/).groups[0]; $t := $d ? $toMillis($v, %s); ", p.form(), quote(p.picture(true))),
+		condition: `$number($fromMillis($t, "[D1]")) = $number($d)`,
+		millis:    "$t",
+	}
+	if p.has('Z') {
+		// No picture reads both Z and +0200, but ISO 8601 has them.
+		r.setup = fmt.Sprintf("$m := $match($v, /%s/); $d := $m.groups[0]; $z := $m.groups[1]; "+
+			"$t := $d ? $toMillis($trim($substring($v, 0, $length($v) - $length($z))), %s); ", p.form(), quote(p.picture(true)))
+		r.millis = fmt.Sprintf("$toMillis($fromMillis($t, %s) & $z)", isoClock)
+	}
+	return r
+}
+
+// writable says that times can be written so: the implementations agree on whole seconds
+// and on milliseconds.
+func (p timePattern) writable() bool {
+	for _, part := range p.parts {
+		if part.unit == 'f' && part.size != 3 {
+			return false
+		}
+	}
+	return true
+}
+
+// form is the pattern as a regular expression, whose groups are the day and, behind it, the zone.
+func (p timePattern) form() string {
 	var b strings.Builder
-	b.WriteString("/^")
+	b.WriteByte('^')
 	for i, part := range p.parts {
 		b.WriteString(part.expression(p.fixed(i)))
 	}
-	b.WriteString("$/")
-	return b.String(), "$toMillis($v, " + quote(p.picture(true)) + ")"
+	b.WriteByte('$')
+	return b.String()
 }
 
-// write returns an expression that writes milliseconds.
+// write returns an expression that writes milliseconds. The caller has seen to writable.
 func (p timePattern) write(millis string) string {
 	switch {
 	case p.epoch == 1:
@@ -199,32 +246,47 @@ func (part timePart) expression(fixed bool) string {
 	}
 	switch part.unit {
 	case 'Y':
-		return "[0-9]{4}"
+		return "[1-9][0-9]{3}"
 	case 'M', 'h':
-		return "(0" + optional + "[1-9]|1[0-2])"
+		return "(?:0" + optional + "[1-9]|1[0-2])"
 	case 'D':
 		return "(0" + optional + "[1-9]|[12][0-9]|3[01])"
 	case 'H':
-		return "([01]" + optional + "[0-9]|2[0-3])"
+		return "(?:[01]" + optional + "[0-9]|2[0-3])"
 	case 'm', 's':
 		return "[0-5][0-9]"
 	case 'f':
 		return fmt.Sprintf("[0-9]{%d}", part.size)
 	case 'N':
-		if part.size > 3 {
-			return "[A-Za-z]{3,9}"
-		}
-		return "[A-Za-z]{3}"
+		return monthForm(part.size)
 	case 'A':
-		return "[AaPp][Mm]"
+		return "(?:AM|PM|am|pm)"
 	case 'Z':
-		return "(Z|[+-][0-9]{2}:?[0-9]{2})"
+		return "(" + zoneForm + ")"
 	}
 	return strings.ReplaceAll(regexp.QuoteMeta(part.literal), "/", `\/`)
 }
 
-// picture writes the pattern as JSONata has it.
+// monthForm is any of the months' names, which jsonata-js knows in this case only.
+func monthForm(size int) string {
+	names := make([]string, 12)
+	for i := range names {
+		names[i] = time.Month(i + 1).String()
+		if size <= 3 {
+			names[i] = names[i][:3]
+		}
+	}
+	return "(?:" + strings.Join(names, "|") + ")"
+}
+
+// picture writes the pattern as JSONata has it; for reading without the zone.
 func (p timePattern) picture(reading bool) string {
+	if reading && p.has('Z') {
+		p.parts = p.parts[:len(p.parts)-1]
+		if last := len(p.parts) - 1; strings.TrimSpace(p.parts[last].literal) == "" && p.parts[last].unit == 0 {
+			p.parts = p.parts[:last]
+		}
+	}
 	var b strings.Builder
 	for i, part := range p.parts {
 		width := "01"

@@ -1,6 +1,7 @@
 package formula
 
 import (
+	"regexp"
 	"regexp/syntax"
 	"strings"
 )
@@ -11,11 +12,61 @@ const maxRegexSize = 500
 
 // pattern is what the gate has to know of a regular expression.
 type pattern struct {
-	size    float64 // instructions, with repetitions written out
-	least   int     // bytes of the shortest match
-	groups  int
-	linear  bool    // finding all matches never reads a byte twice
-	longest float64 // bytes of the longest match, 0 when there is no bound
+	size   float64 // instructions, with repetitions written out
+	least  int     // bytes of the shortest match
+	groups int
+	// optional says that a group may be left out of a match.
+	optional bool
+	once     bool    // it matches at the front, or not at all
+	linear   bool    // finding all matches never reads a byte twice
+	longest  float64 // bytes of the longest match, 0 when there is no bound
+}
+
+// sharedRegex refuses what RE2 and JavaScript read differently. rest begins with the
+// pattern: jsonata-js, which does not count brackets behind a backslash, has to find its
+// end at the same place.
+func sharedRegex(pattern, rest string) error {
+	if pattern == "" {
+		return fail(CodeSyntax, "a regular expression is empty")
+	}
+	if end := endInReference(rest); end != len(pattern) {
+		return fail(CodeSyntax, "engines find different ends of the regular expression %q; give every bracket in it its partner", clip(pattern))
+	}
+	for _, found := range foreignRegex.FindAllString(pattern, -1) {
+		if found[0] == '\\' && len(found) > 1 && strings.Contains(`dDwWsSbBnrtfv`, found[1:2]) || !isASCIILetter(found[1]) && !isDigit(found[1]) && found[0] == '\\' {
+			continue
+		}
+		return fail(CodeUnsafe, "engines differ on %q in a regular expression; take plain classes as in [0-9A-Za-z] and groups as in (?:x)", clip(found))
+	}
+	return nil
+}
+
+// foreignRegex finds every escape, and what begins like a class or group of one kind of
+// regular expressions only.
+var foreignRegex = regexp.MustCompile(`\\[\s\S]|\(\?[^:=!<]|\(\?<[^=!]|\[\^?\]|\[:`)
+
+// endInReference is where jsonata-js ends a regular expression.
+func endInReference(src string) int {
+	depth := 0
+	for i := range len(src) {
+		escaped := i > 0 && src[i-1] == '\\'
+		switch src[i] {
+		case '(', '[', '{':
+			if !escaped {
+				depth++
+			}
+		case ')', ']', '}':
+			if !escaped {
+				depth--
+			}
+		case '/':
+			backslashes := i - len(strings.TrimRight(src[:i], `\`))
+			if depth == 0 && backslashes%2 == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // readPattern parses a regular expression without compiling it. The engine's
@@ -34,7 +85,9 @@ func readPattern(text string) (pattern, error) {
 	if p.size > maxRegexSize {
 		return pattern{}, fail(CodeTooLarge, "the regular expression %q takes %.0f steps a character, more than %d; repeat less", clip(text), p.size, maxRegexSize)
 	}
-	p.linear = anchored(tree) || oneClass(tree)
+	p.once = anchored(tree)
+	p.linear = p.once || oneClass(tree)
+	p.optional = hasOptional(tree, false)
 	return p, nil
 }
 
@@ -91,6 +144,26 @@ func shortest(re *syntax.Regexp) int {
 		return least
 	}
 	return 0
+}
+
+// hasOptional says that some group may be left out of a match.
+func hasOptional(re *syntax.Regexp, optional bool) bool {
+	switch re.Op {
+	case syntax.OpCapture:
+		if optional {
+			return true
+		}
+	case syntax.OpAlternate, syntax.OpStar, syntax.OpQuest:
+		optional = true
+	case syntax.OpRepeat:
+		optional = optional || re.Min == 0
+	}
+	for _, sub := range re.Sub {
+		if hasOptional(sub, optional) {
+			return true
+		}
+	}
+	return false
 }
 
 // longest returns an upper bound of the length of a match, 0 when there is none.

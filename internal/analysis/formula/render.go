@@ -86,7 +86,7 @@ func combine(paths []string, target schema.Field, args Args) (string, error) {
 		return "", fail(CodeTypeMismatch, "combine gives a text, but the target %q wants %s", clip(target.Name), describe(target))
 	}
 	parts := "[" + strings.Join(paths, ", ") + "]"
-	return fmt.Sprintf(`$join(%s[$ != null].$trim($string($))[$ != ""], %s)`, parts, quote(args.Separator)), nil
+	return fmt.Sprintf(`$join((%s[$ != null]).$trim($string($))[$ != ""], %s)`, parts, quote(args.Separator)), nil
 }
 
 func split(path string, target schema.Field, args Args) (string, error) {

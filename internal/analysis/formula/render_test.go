@@ -23,7 +23,7 @@ func eval(t *testing.T, expr, row string) string {
 	if err != nil {
 		t.Fatalf("decode %q: %v", row, err)
 	}
-	value, err := compiled.Eval(context.Background(), data)
+	value, err := evaluate(context.Background(), compiled, data)
 	if err != nil {
 		t.Fatalf("run %q on %s: %v", expr, row, err)
 	}
@@ -120,6 +120,18 @@ func TestRenderedExpressionsConvert(t *testing.T) {
 		{convert, "datetime", "integer", Args{OutFormat: "epoch_s"}, `"2024-01-31T00:00:00Z"`, `1706659200`},
 		{convert, "date", "string", Args{InFormat: "YYYY-MM-DD", OutFormat: "DD MMM YYYY"}, `"2024-01-31"`, `"31 Jan 2024"`},
 		{convert, "date", "date", in("DD/MM/YYYY"), `null`, ``},
+		{convert, "date", "date", in("DD/MM/YYYY"), `"29/02/2024"`, `"2024-02-29"`},
+		{convert, "date", "date", in("DD/MM/YYYY"), `"29/02/2023"`, ``}, // no such day
+		{convert, "date", "date", in("YYYYMMDD"), `"20240231"`, ``},
+		{convert, "date", "date", in("iso"), `"2024-02-30"`, ``},
+		{convert, "date", "date", in("iso"), `"0024-02-03"`, ``},
+		{convert, "string", "date", in("D MMM YYYY"), `"31 Foo 2024"`, ``},
+		{convert, "string", "datetime", in("iso"), `"2024-01-31T25:00:00"`, ``},
+		{convert, "string", "datetime", in("iso"), `"2024-01-31T10:00:00"`, `"2024-01-31T10:00:00.000Z"`},
+		{convert, "string", "datetime", in("iso"), `"2024-01-31T10:00:00+0200"`, `"2024-01-31T08:00:00.000Z"`},
+		{convert, "string", "datetime", in("iso"), `"2024-01-31 10:00:00.5-02:00"`, `"2024-01-31T12:00:00.500Z"`},
+		{convert, "string", "datetime", in("YYYY-MM-DD HH:mm:ssZ"), `"2024-01-31 01:05:00Z"`, `"2024-01-31T01:05:00.000Z"`},
+		{convert, "string", "datetime", in("YYYY-MM-DD HH:mm:ss Z"), `"2024-02-30 01:05:00 +0200"`, ``},
 
 		{convert, "string", "decimal", in("1.234,56"), `"€ -1.234.567,89"`, `-1234567.89`},
 		{convert, "string", "decimal", in("decimal_comma"), `"12,5 kg"`, `12.5`},
@@ -201,6 +213,8 @@ func TestRenderRefuses(t *testing.T) {
 		{"no such text format", schema.OpFormatConversion, source("string"), "string", Args{OutFormat: "snake"}, CodeBadArgs},
 		{"epoch without unit", schema.OpFormatConversion, source("datetime"), "integer", Args{}, CodeBadArgs},
 		{"split without separator", schema.OpSplit, source("string"), "string", Args{}, CodeBadArgs},
+		{"zone in the middle", schema.OpFormatConversion, source("string"), "datetime", Args{InFormat: "YYYY-MM-DD Z HH:mm"}, CodeBadArgs},
+		{"hundredths", schema.OpFormatConversion, source("datetime"), "string", Args{OutFormat: "YYYY-MM-DD HH:mm:ss.SS"}, CodeBadArgs},
 		{"combined number", schema.OpCombine, source("string"), "decimal", Args{}, CodeTypeMismatch},
 		{"constant text for a number", schema.OpConstant, nil, "integer", Args{Literal: "1.5"}, CodeTypeMismatch},
 		{"huge constant", schema.OpConstant, nil, "decimal", Args{Literal: "1e999"}, CodeTypeMismatch},

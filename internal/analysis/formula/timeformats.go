@@ -63,6 +63,9 @@ func (v *Verifier) scalars(source string) []string {
 		}
 		var text string
 		if json.Unmarshal(row, &text) != nil {
+			if row[0] == '[' || row[0] == '{' {
+				return nil
+			}
 			text = string(row)
 		}
 		values = append(values, text)
@@ -72,11 +75,23 @@ func (v *Verifier) scalars(source string) []string {
 
 func allParse(values []string, layout string) bool {
 	for _, value := range values {
-		if _, err := time.Parse(layout, value); err != nil {
+		t, err := time.Parse(layout, value)
+		if err != nil || !strings.Contains(value, t.Format(monthName(layout))) {
 			return false
 		}
 	}
 	return true
+}
+
+// monthName is the part of a layout that names the month, which expressions read in its
+// usual case only.
+func monthName(layout string) string {
+	for _, name := range []string{"January", "Jan"} {
+		if strings.Contains(layout, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // epochFormat knows seconds and milliseconds of the years 2001 to 2286, which

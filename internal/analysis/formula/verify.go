@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/recolabs/gnata"
@@ -16,6 +18,7 @@ import (
 const (
 	maxRows    = 20
 	runTimeout = 100 * time.Millisecond // of one run on one row
+	maxChances = 4                      // after a run that was too slow
 	maxSteps   = 500_000                // of one run; an honest one takes a few hundred
 )
 
@@ -30,7 +33,25 @@ type Report struct {
 	Misfits int
 	// Constant says that all values were the same, though the sources were not.
 	Constant bool
+	// Inputs counts the different values of the sources on the rows that gave a value, and
+	// Distinct the different values that they gave.
+	Inputs, Distinct int
+	// Changed counts rows on which the value, read back, is another number than that of the
+	// only source, or a time less than a day from it, as where units or zones are
+	// converted. Times further away are an error.
+	Changed int
+	// Ambiguous says that the values of the only source can all be read in two ways, and
+	// that the results are one of them: days and months that could change places, or signs
+	// of decimals or thousands.
+	Ambiguous bool
+	// Imprecise counts rows whose sources hold whole numbers that are exact here, but not in
+	// jsonata-js, which has 53 bits for them.
+	Imprecise int
 }
+
+// Lossy says that different values of the sources became one, as where a split leaves
+// out what made them different.
+func (r Report) Lossy() bool { return r.Distinct < r.Inputs }
 
 // Verifier writes expressions and runs them on the rows of one schema. It may be used
 // by several goroutines.
@@ -47,21 +68,29 @@ func NewVerifier(rows []json.RawMessage) *Verifier {
 // the sources alone, cut to 128 bytes a text. sources are field names as in
 // schema.Field. An expression fails with an *Error when it fails on any row, is
 // not stable, gives a value whose type is not target's, gives more values of a
-// wrong format than of a right one, or gives nothing at all although its sources
+// wrong format than of a right one, makes a time of another day of the only source's,
+// copies a sample value into a literal, or gives nothing at all although its sources
 // have values. Without rows it is only compiled, and the report is zero. Any other
 // error is that of ctx.
 //
 // Everything runs in the caller's goroutine: what passes Gate ends soon by itself,
 // and the limits on steps and time are a second line.
 func (v *Verifier) Verify(ctx context.Context, expr string, sources []string, target schema.Field) (Report, error) {
-	if err := Gate(expr, sources); err != nil {
+	tree, err := gate(expr, sources)
+	if err != nil {
 		return Report{}, err
+	}
+	if quotesSample(literals(tree), v.samples) {
+		return Report{}, fail(CodeCopiedSample, "a text of the expression is a value of a sample row; a mapping has to work for every record")
 	}
 	compiled, err := compile(expr)
 	if err != nil {
 		return Report{}, err
 	}
-	t := trial{compiled: compiled, target: target}
+	t := newTrial(compiled, target)
+	if len(sources) == 1 {
+		t.keys = keysOf(sources[0], v.samples)
+	}
 	for _, s := range v.samples {
 		row, present := s.only(sources)
 		if err := t.run(ctx, row, present || len(sources) == 0); err != nil {
@@ -92,9 +121,13 @@ type trial struct {
 	report   Report
 	misfit   string // what the first misfit was
 
-	firstRow, firstValue []byte
-	rowsDiffer           bool
-	valuesDiffer         bool
+	inputs, values map[string]bool
+	keys           []string // of the only source
+	pairs          []pair
+}
+
+func newTrial(compiled *gnata.Expression, target schema.Field) *trial {
+	return &trial{compiled: compiled, target: target, inputs: map[string]bool{}, values: map[string]bool{}}
 }
 
 func (t *trial) run(ctx context.Context, row json.RawMessage, present bool) error {
@@ -121,34 +154,62 @@ func (t *trial) run(ctx context.Context, row json.RawMessage, present bool) erro
 	if !present {
 		t.report.Absent++
 	}
+	if imprecise(row) {
+		t.report.Imprecise++
+	}
 	if isEmpty(value) {
 		return nil
 	}
 	t.report.Produced++
-	t.compare(row, first)
-	switch fit, detail := fits(t.target, gnata.NormalizeValue(value)); fit {
+	t.inputs[string(row)], t.values[string(first)] = true, true
+	result := gnata.NormalizeValue(value)
+	switch fit, detail := fits(t.target, result); fit {
 	case fitsNot:
 		return fail(CodeTypeMismatch, "gives %s, but the target %q wants %s", detail, clip(t.target.Name), describe(t.target))
 	case fitsType:
 		t.report.Misfits++
 		t.misfit = detail
 	}
-	return nil
+	return t.readBack(row, result)
 }
 
-// compare keeps what tells whether the values follow the sources.
-func (t *trial) compare(row, value []byte) {
-	if t.firstRow == nil {
-		t.firstRow, t.firstValue = row, value
-		return
+var longNumber = regexp.MustCompile(`[:\[,](-?[0-9]{16,})[,}\]]`)
+
+// imprecise says that a row has a whole number that jsonata-js rounds.
+func imprecise(row []byte) bool {
+	for _, found := range longNumber.FindAllSubmatch(row, -1) {
+		text := string(found[1])
+		if n, err := strconv.ParseFloat(text, 64); err == nil && strconv.FormatFloat(n, 'f', 0, 64) != text {
+			return true
+		}
 	}
-	t.rowsDiffer = t.rowsDiffer || !bytes.Equal(row, t.firstRow)
-	t.valuesDiffer = t.valuesDiffer || !bytes.Equal(value, t.firstValue)
+	return false
+}
+
+// readBack compares a result with the value of the only source.
+func (t *trial) readBack(row json.RawMessage, result any) error {
+	if t.keys == nil || !couldBeRead(t.target, result) {
+		return nil
+	}
+	source := textOfSource(row, t.keys)
+	if source == "" {
+		return nil
+	}
+	t.pairs = append(t.pairs, pair{source, result})
+	switch compare(source, t.target, result) {
+	case changeForeign:
+		return fail(CodeRoundTrip, "makes another day of the source's on row %d; check the format, and the order of day and month", t.report.Rows)
+	case changeSmall:
+		t.report.Changed++
+	}
+	return nil
 }
 
 func (t *trial) verdict() error {
 	r := &t.report
-	r.Constant = t.rowsDiffer && !t.valuesDiffer
+	r.Inputs, r.Distinct = len(t.inputs), len(t.values)
+	r.Constant = r.Inputs > 1 && r.Distinct == 1
+	r.Ambiguous = ambiguous(t.target, t.pairs)
 	if r.Produced == 0 && r.Rows > r.Absent {
 		return fail(CodeAlwaysEmpty, "gave no value on any of %d rows, although the sources have values on %d", r.Rows, r.Rows-r.Absent)
 	}
@@ -159,18 +220,19 @@ func (t *trial) verdict() error {
 	return nil
 }
 
-// evaluate runs the expression once. A run that was too slow gets a second chance:
-// the clock also counts what else the machine had to do.
+// evaluate runs the expression once. A run that was too slow gets further chances, with
+// twice the time each: the clock also counts what else the machine had to do, and no
+// honest formula may fail because of that. What is dear by itself runs out of steps.
 func (t *trial) evaluate(ctx context.Context, data any) (any, error) {
 	for chance := 0; ; chance++ {
-		limit := &limit{Context: ctx, deadline: time.Now().Add(runTimeout), steps: maxSteps}
-		value, err := t.compiled.Eval(limit, data) //nolint:contextcheck // limit is ctx, with a counter
+		limit := &limit{Context: ctx, deadline: time.Now().Add(runTimeout << chance), steps: maxSteps}
+		value, err := evaluate(limit, t.compiled, data) //nolint:contextcheck // limit is ctx, with a counter
 		switch {
 		case err == nil:
 			return value, nil
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("verify formula: %w", ctx.Err())
-		case errors.Is(err, errSteps), errors.Is(err, errClock) && chance > 0:
+		case errors.Is(err, errSteps), errors.Is(err, errClock) && chance == maxChances:
 			return nil, fail(CodeTimeout, "takes too long on row %d; make it simpler", t.report.Rows+1)
 		case errors.Is(err, errClock):
 			continue
