@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/schemacast/schemacast/internal/analysis/formula"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
@@ -106,40 +105,6 @@ func TestProject(t *testing.T) {
 				t.Errorf("projected %s, want %s", got, tt.want)
 			}
 		})
-	}
-}
-
-// TestConfidence guards the formula: more evidence never means less confidence, and
-// nobody passes for sure.
-func TestConfidence(t *testing.T) {
-	t.Parallel()
-	src, err := newSource(schema.Schema{Fields: named("email", "colour"), RawSamples: json.RawMessage(`{"email":"a@b.example"}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := newEntities("", []schema.Entity{{ID: 1, Name: "Customer", Fields: named("email", "shade")}})
-	dst := known.existing(0, 1, src)
-	all, none := formula.Report{Rows: 4, Produced: 4}, formula.Report{Rows: 4}
-	tests := []struct {
-		name   string
-		item   item
-		target int
-		report formula.Report
-		want   float64
-	}{
-		{"model, all agrees", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, all, 0.99},
-		{"model unsure", item{sources: []int{0}, engine: schema.EngineLLM, band: BandLow}, 0, all, 0.83},
-		{"model, no rows", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, formula.Report{}, 0.9},
-		{"model, no row gave a value", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, none, 0.8},
-		{"model against the matcher", item{sources: []int{1}, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.55},
-		{"constant", item{op: schema.OpConstant, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.45},
-		{"matcher, all agrees", item{sources: []int{0}, engine: schema.EngineOffline}, 0, all, 0.75},
-		{"matcher, a weak pair", item{sources: []int{1}, engine: schema.EngineOffline}, 1, all, 0.3},
-	}
-	for _, tt := range tests {
-		if got := confidence(src, dst, tt.item, tt.target, tt.report); got != tt.want {
-			t.Errorf("%s: confidence is %g, want %g", tt.name, got, tt.want)
-		}
 	}
 }
 
