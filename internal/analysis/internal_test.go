@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -187,6 +188,35 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
+// TestLessonsAreIndexedNowAndThen: a large tenant is not indexed again with every
+// commit that teaches it something, and what it learned comes into the index soon.
+func TestLessonsAreIndexedNowAndThen(t *testing.T) {
+	t.Parallel()
+	c := newCache(1 << 20)
+	at, builds := time.Unix(0, 0), time.Second
+	c.now = func() time.Time { at = at.Add(builds); return at } // two readings make an index of a second
+	of := func(alias string) []schema.Entity {
+		e := []schema.Entity{{ID: 1, Name: "E", Fields: named("a", "b")}}
+		e[0].Fields[0].Aliases = []string{alias}
+		return e
+	}
+	first := c.get("t", of("x"))
+	builds = 0
+	if c.get("t", of("y")) != first {
+		t.Error("the tenant was indexed again at once")
+	}
+	other := of("y")
+	other[0].Fields[1].Type = "date"
+	changed := c.get("t", other)
+	if changed == first {
+		t.Error("an entity changed and the old index was used")
+	}
+	at = at.Add(indexShare * time.Minute)
+	if got := c.get("t", of("z")); got == changed || got.list[0].Fields[0].Aliases[0] != "z" {
+		t.Error("what was learned is not in the index")
+	}
+}
+
 func TestDigestTellsEntitiesApart(t *testing.T) {
 	t.Parallel()
 	c := newCache(10)
@@ -207,6 +237,11 @@ func TestDigestTellsEntitiesApart(t *testing.T) {
 		"moved field": func(e []schema.Entity) []schema.Entity {
 			e[0].Fields = named("ab")
 			e[1].Fields = named("c", "d")
+			return e
+		},
+		"alias": func(e []schema.Entity) []schema.Entity { e[0].Fields[0].Aliases = []string{"x"}; return e },
+		"value": func(e []schema.Entity) []schema.Entity {
+			e[0].Fields[0].Samples = []json.RawMessage{json.RawMessage("1")}
 			return e
 		},
 		"gone": func(e []schema.Entity) []schema.Entity { return e[:1] },

@@ -14,14 +14,19 @@ import (
 // confirmedStructs is what makes a row a canonical entity of a tenant.
 const confirmedStructs = "tenant_id = ? AND type = 'struct' AND status = 'confirmed'"
 
-// Entities implements analysis.Catalog.
+// Entities implements analysis.Catalog. The fields come with the names and values of
+// what was mapped to them before, see teach.
 func (s *Store) Entities(ctx context.Context, tenantID string) ([]schema.Entity, error) {
 	var rows []entityRow
 	query := "SELECT " + entityColumns(s.dialect) + " FROM schemas WHERE " + confirmedStructs + " ORDER BY id"
 	if err := s.db.WithContext(ctx).Raw(query, tenantID).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read the entities of a tenant: %w", translate(err))
 	}
-	return entities(rows), nil
+	list := entities(rows)
+	if err := s.teach(ctx, tenantID, list); err != nil {
+		return nil, err
+	}
+	return list, nil
 }
 
 // rematch locks the tenant, so that two workers can not both create the same
