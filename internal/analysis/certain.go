@@ -3,6 +3,8 @@ package analysis
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/schemacast/schemacast/internal/analysis/match"
 	"github.com/schemacast/schemacast/internal/schema"
@@ -32,7 +34,7 @@ func (c *inquiry) certain(ctx context.Context) (r Recommendation, certain bool, 
 	}
 	d := c.draft(c.existing(best))
 	items := d.certain()
-	if len(items) < len(c.src.fields) || !d.allNamed(items) {
+	if len(items) < len(c.src.fields) || slices.Contains(d.dst.namesakes(c.src), -1) {
 		return r, false, nil
 	}
 	if err := d.check(ctx, items); err != nil {
@@ -57,27 +59,77 @@ func allDirect(mappings []schema.Mapping) bool {
 	return true
 }
 
-// certain are the matcher's pairs that leave no doubt: the same name or a learned
-// one, or nearly so and far ahead of the next, with types that fit.
+// certain are the pairs that leave no doubt: the same name or a learned one, or, for
+// the matcher, nearly so and far ahead of the next, with types that fit.
 func (d *draft) certain() []item {
 	var items []item
+	taken := make(map[int]bool)
+	take := func(s, t int) {
+		if t < 0 || taken[t] || match.Fit(d.src.profiles[s].Family, d.dst.families[t]) < 1 ||
+			!fits(d.src.fields[s], d.dst.fields[t], schema.OpDirect) {
+			return
+		}
+		taken[t] = true
+		items = append(items, item{sources: []int{s}, target: d.dst.fields[t].Name, op: schema.OpDirect, engine: schema.EngineOffline})
+	}
+	namesakes := d.dst.namesakes(d.src)
+	for s, t := range namesakes {
+		take(s, t)
+	}
 	for s, t := range d.dst.picks {
-		if t < 0 || match.Fit(d.src.profiles[s].Family, d.dst.families[t]) < 1 || !fits(d.src.fields[s], d.dst.fields[t], schema.OpDirect) {
+		if t < 0 || namesakes[s] >= 0 {
 			continue
 		}
-		score, margin := d.dst.evidence(s, t)
-		if d.dst.named(d.src, s, t) || score >= certainScore && margin >= certainMargin {
-			items = append(items, item{sources: []int{s}, target: d.dst.fields[t].Name, op: schema.OpDirect, engine: schema.EngineOffline})
+		if score, margin := d.dst.evidence(s, t); score >= certainScore && margin >= certainMargin {
+			take(s, t)
 		}
 	}
 	return items
 }
 
-func (d *draft) allNamed(items []item) bool {
-	for _, it := range items {
-		if !d.dst.named(d.src, it.sources[0], d.dst.position[it.target]) {
-			return false
+// namesakes are, by source field, the target that has its name, or had it mapped to
+// it; -1 where there is none, or where more than one source or target is called so.
+func (t *target) namesakes(src *source) []int {
+	called := t.called()
+	found, wanted := make([]int, len(src.fields)), make(map[int]int)
+	for s := range src.fields {
+		position, known := called[src.spelled[s]]
+		if !known {
+			position, known = called[inWords(src.fields[s].Name)]
+		}
+		if !known {
+			position = -1
+		}
+		found[s] = position
+		wanted[position]++
+	}
+	for s, position := range found {
+		if wanted[position] > 1 {
+			found[s] = -1
 		}
 	}
-	return true
+	return found
+}
+
+// called are the targets by their names, in words, and by the names that were mapped
+// to them: -1 where several are called so. A field's own name counts more than what
+// was mapped to another.
+func (t *target) called() map[string]int {
+	own, learned := make(map[string]int), make(map[string]int)
+	enter := func(names map[string]int, name string, position int) {
+		words := inWords(name)
+		if other, twice := names[words]; twice && other != position {
+			position = -1
+		}
+		names[words] = position
+	}
+	for i, f := range t.fields {
+		enter(own, f.Name, i)
+		for _, alias := range f.Aliases {
+			enter(learned, alias, i)
+		}
+	}
+	maps.Copy(learned, own)
+	delete(learned, "") // no letter and no digit
+	return learned
 }

@@ -32,7 +32,9 @@ type studied struct {
 
 // of returns the lesson of a tenant. Whoever finds it due reads it again; meanwhile
 // others take the old one.
-func (l *lessons) of(ctx context.Context, tenantID string, every time.Duration, learn func(context.Context, string) (*lesson, error)) (*lesson, error) {
+func (l *lessons) of(
+	ctx context.Context, tenantID string, every time.Duration, learn func(context.Context, string) (*lesson, error),
+) (*lesson, error) {
 	entry, current := l.entry(tenantID)
 	now := time.Now()
 	if current != nil && every >= 0 && now.Before(entry.dueAt(l)) {

@@ -86,7 +86,9 @@ func pickValues(samples json.RawMessage, fields []wanted, values map[int64]map[s
 				entity = make(map[string][]jsonValue)
 				values[f.target.entityID] = entity
 			}
-			if have := entity[f.target.name]; len(have) < maxValues && !slices.ContainsFunc(have, func(v jsonValue) bool { return bytes.Equal(v, value) }) {
+			have := entity[f.target.name]
+			known := slices.ContainsFunc(have, func(v jsonValue) bool { return bytes.Equal(v, value) })
+			if len(have) < maxValues && !known {
 				entity[f.target.name] = append(have, value)
 			}
 		}
