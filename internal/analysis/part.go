@@ -19,6 +19,7 @@ const (
 type part struct {
 	own     []int // positions in source.fields
 	context []int // fields of the part before, shown in front
+	saved   bool  // an earlier attempt has its answer
 	*proposed
 }
 
@@ -32,11 +33,11 @@ func (s *staged) answer(ctx context.Context) error {
 		mu       sync.Mutex
 		failures = make([]error, len(s.parts))
 		crash    any
-		done     int
 		stop     bool
+		done     = s.recall() // so that progress does not go back after a kill
 	)
-	s.talk.reserve(len(s.parts) - len(s.talk.parts()))
-	s.req.Progress(StageAsk, 1, 1+len(s.parts))
+	s.talk.reserve(len(s.parts) - done)
+	s.req.Progress(StageAsk, 1+done, 1+len(s.parts))
 	for i, p := range s.parts {
 		slots <- struct{}{}
 		mu.Lock()
@@ -53,11 +54,13 @@ func (s *staged) answer(ctx context.Context) error {
 				if v != nil {
 					crash, stop = v, true
 				}
-				if failures[i] != nil && !answeredBadly(failures[i]) {
+				switch {
+				case failures[i] != nil && !answeredBadly(failures[i]):
 					stop = true
+				case v == nil && !p.saved:
+					done++
+					s.req.Progress(StageAsk, 1+done, 1+len(s.parts))
 				}
-				done++
-				s.req.Progress(StageAsk, 1+done, 1+len(s.parts))
 				<-slots
 			}()
 			failures[i] = s.answerPart(ctx, p)
@@ -68,6 +71,24 @@ func (s *staged) answer(ctx context.Context) error {
 		panic(crash) // where the caller can recover
 	}
 	return s.judge(ctx, failures)
+}
+
+// answerTo is the answer that an earlier attempt has paid for.
+func (s *staged) answerTo(q Question) (exchange, bool) {
+	return s.talk.find(func(old Question) bool {
+		return old.Ask == q.Ask && old.Repair == nil && sameSource(old, q)
+	})
+}
+
+// recall marks and counts the parts that an earlier attempt has answers to.
+func (s *staged) recall() int {
+	count := 0
+	for _, p := range s.parts {
+		if _, p.saved = s.answerTo(s.partQuestion(p)); p.saved {
+			count++
+		}
+	}
+	return count
 }
 
 // judge says what failed parts mean: one that the model has no good answer to is
@@ -100,9 +121,7 @@ func (s *staged) judge(ctx context.Context, failures []error) error {
 // fails repaired once.
 func (s *staged) answerPart(ctx context.Context, p *part) error {
 	q := s.partQuestion(p)
-	asked, found := s.talk.find(func(old Question) bool {
-		return old.Ask == q.Ask && old.Repair == nil && sameSource(old, q)
-	})
+	asked, found := s.answerTo(q)
 	if !found {
 		var err error
 		if asked, err = s.talk.put(ctx, q); err != nil {

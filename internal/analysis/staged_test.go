@@ -208,6 +208,10 @@ func checkProgress(t *testing.T, reports []report) {
 	}
 }
 
+func asks(reports []report) []report {
+	return slices.DeleteFunc(slices.Clone(reports), func(r report) bool { return r.stage != analysis.StageAsk })
+}
+
 // TestResumePerPart: whatever number of answers an attempt saved before it was
 // killed, the next one asks only what is missing and comes to the same result.
 func TestResumePerPart(t *testing.T) {
@@ -251,6 +255,7 @@ func TestResumePerPart(t *testing.T) {
 					t.Errorf("killed after %d of %d answers: %d asked again, %d from the checkpoint", killed, all, len(second.model.asked), got.Usage.CachedCalls)
 				}
 				checkProgress(t, second.recorder.reports)
+				checkProgress(t, append(asks(first.recorder.reports), asks(second.recorder.reports)...))
 			}
 		})
 	}
