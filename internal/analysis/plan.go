@@ -6,7 +6,7 @@ import (
 
 const (
 	// clearLead is how far the best entity must be ahead of the second for the choice
-	// between them to be no question.
+	// between them to be beyond question.
 	clearLead = 0.2
 	// plausibleShare of the best entity's score makes another one plausible.
 	plausibleShare = 0.5
@@ -32,7 +32,8 @@ const (
 	planStaged plan = "staged"
 )
 
-// plan chooses by the width of the schema and by how clear its entity is. An answer
+// plan chooses by the width of the schema and by how clear its entity is: one that
+// would be marked as ambiguous is worth a question of its own. An answer
 // that was paid for decides for its own plan, whatever else changed since.
 func (c *inquiry) plan(saved *transcript) plan {
 	switch {
@@ -45,7 +46,7 @@ func (c *inquiry) plan(saved *transcript) plan {
 		return planStaged
 	}
 	plausible, fields := c.plausible()
-	if plausible > comparedEntities && c.lead(c.top()) < clearLead || fields > comparedFields {
+	if plausible > comparedEntities && c.lead(c.top()) < closeCall || fields > comparedFields {
 		return planStaged
 	}
 	return planWhole
