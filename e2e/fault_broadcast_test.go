@@ -183,6 +183,16 @@ func TestFault33SoketiFindsEventsTooLarge(t *testing.T) {
 	})
 }
 
+// sundry is a shape of many fields that share no word and no number.
+func sundry(fields int) string {
+	var list []string
+	for i := range fields {
+		list = append(list, fmt.Sprintf(`{"name":"%c%c%czu_%c%c%cqo","type":"float"}`,
+			'a'+i/676, 'a'+i/26%26, 'a'+i%26, 'k'+i/676, 'a'+i%26, 'a'+i/26%26))
+	}
+	return "[" + strings.Join(list, ",") + "]"
+}
+
 // wide is a shape of many fields.
 func wide(fields int) string {
 	var list []string

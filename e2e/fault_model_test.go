@@ -223,13 +223,14 @@ func TestFault28PromptInjection(t *testing.T) {
 	}
 }
 
-// The largest schema that is taken: killed in the middle, it goes on from the answer.
+// The largest schema that is taken, of fields that have nothing in common: killed in
+// the middle, it goes on from the parts that were answered.
 func TestFault29GiantSchema(t *testing.T) {
 	t.Parallel()
 	g := newFaultGround(t)
 	first := g.start(t)
-	first.arm("run.checkpointed=kill")
-	g.enqueue(g.add(wide(5000)))
+	first.arm("run.checkpointed:6=kill")
+	g.enqueue(g.add(sundry(5000)))
 	first.died()
 	paid := g.llm.Count()
 	g.loseTime()
@@ -240,6 +241,14 @@ func TestFault29GiantSchema(t *testing.T) {
 	t.Logf("memory of the worker: %s", memory(t, w.cmd.Process.Pid))
 	g.wantValue("completed 2", "SELECT state || ' ' || attempts FROM schemacast_runs")
 	g.wantValue("5000", "SELECT count(DISTINCT field_path) FROM schema_mappings")
+	// The entity and 14 parts, of which the kill cost those that were under way beside
+	// the sixth answer.
+	if n := g.llm.Count(); n < 15 || n > 15+3 {
+		t.Errorf("%d questions, want 15 and at most the 3 that were under way", n)
+	}
+	g.wantValue("true", "SELECT (ai_recommendations::jsonb -> 'review' @> '[\"beyond_limit\"]')::text FROM schemas WHERE type = 'input'")
+	g.wantValue("0", "SELECT count(*) FROM (SELECT (payload::jsonb -> 'progress' ->> 'done')::int AS done, lag((payload::jsonb -> 'progress' ->> 'done')::int) OVER (ORDER BY seq) AS before, run_id "+
+		"FROM schemacast_events WHERE kind = 'progress' AND payload::jsonb -> 'progress' ->> 'stage' = 'ask') p WHERE done < before")
 	for _, m := range g.recorder.Messages() {
 		if len(m.Data) > 100<<10 {
 			t.Errorf("an event of %d bytes", len(m.Data))

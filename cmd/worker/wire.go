@@ -113,7 +113,9 @@ func newLimitRedis(opts redis.UniversalOptions) redis.UniversalClient {
 func newAnalyzer(
 	cfg *config.Config, db *store.Store, client redis.UniversalClient, logger *slog.Logger,
 ) (*analysis.Analyzer, *llm.Client, error) {
-	c := analysis.Config{RawSamples: cfg.Analysis.RawSamples.Has}
+	c := analysis.Config{
+		RawSamples: cfg.Analysis.RawSamples.Has, SkipCertain: cfg.Analysis.SkipCertain, MaxQuestions: cfg.Analysis.MaxQuestions,
+	}
 	if cfg.Analysis.FallbackOffline {
 		c.Fallback = analysis.FallbackOffline
 	}

@@ -3,6 +3,7 @@ package analysis
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/schemacast/schemacast/internal/analysis/match"
 )
@@ -73,13 +74,21 @@ type inquiry struct {
 	entities *entities
 	hits     []match.Hit
 	usage    Usage
+	// verifying is held by whoever runs formulas: answers may come at the same time,
+	// and what is known about the source is found out once for all of them.
+	verifying sync.Mutex
 }
 
-// decide asks the model if there is one. Its failure is the caller's to handle,
-// unless the owner chose a fallback.
+// decide asks the model if there is one and it is needed. Its failure is the caller's
+// to handle, unless the owner chose a fallback.
 func (c *inquiry) decide(ctx context.Context) (Recommendation, error) {
 	if c.model == nil {
 		return c.offline(ctx)
+	}
+	if c.cfg.SkipCertain {
+		if r, certain, err := c.certain(ctx); certain || err != nil {
+			return r, err
+		}
 	}
 	r, err := c.ask(ctx)
 	if err == nil || c.cfg.Fallback != FallbackOffline || ctx.Err() != nil || ModelErrorOf(err) == nil {
@@ -90,10 +99,6 @@ func (c *inquiry) decide(ctx context.Context) (Recommendation, error) {
 	}
 	r.Review = append(r.Review, ReviewFallbackOffline)
 	return r, nil
-}
-
-func (c *inquiry) draft(dst *target) *draft {
-	return &draft{src: c.src, dst: dst, progress: c.req.Progress}
 }
 
 func (c *inquiry) bestScore() float64 {

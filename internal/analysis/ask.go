@@ -16,50 +16,48 @@ type unusable struct{ error }
 func (u unusable) Unwrap() error { return u.error }
 
 // ask has the model decide: from the answers of an earlier attempt as far as they
-// are usable, else with a new question.
+// are usable, else with new questions.
 func (c *inquiry) ask(ctx context.Context) (Recommendation, error) {
 	if saved := decodeCheckpoint(c.req.Checkpoint, c.src); saved != nil {
-		answers := len(saved.Asked)
-		r, err := c.conclude(ctx, saved)
+		t := newTranscript(c, saved)
+		r, err := c.converse(ctx, t)
 		if !errors.As(err, new(unusable)) {
-			c.usage.CachedCalls += answers
+			c.usage = c.usage.Add(t.usage)
+			c.usage.CachedCalls += len(saved.Asked)
 			return r, err
 		}
+		c.usage = c.usage.Add(t.usage)
 	}
-	fresh := &checkpoint{Version: checkpointVersion, Fields: c.src.digest()}
-	if err := c.put(ctx, fresh, c.question()); err != nil {
-		return Recommendation{}, err
-	}
-	r, err := c.conclude(ctx, fresh)
+	t := newTranscript(c, nil)
+	r, err := c.converse(ctx, t)
+	c.usage = c.usage.Add(t.usage)
 	if whole := (unusable{}); errors.As(err, &whole) {
 		err = whole.error
 	}
 	return r, err
 }
 
-// put asks one question and saves the answer before anybody looks at it.
-func (c *inquiry) put(ctx context.Context, saved *checkpoint, q Question) error {
-	c.req.Progress(StageAsk, len(saved.Asked), len(saved.Asked)+1)
-	answer, err := c.model.Ask(ctx, q)
-	c.usage = c.usage.Add(answer.Usage) // a failed call may have cost something, too
-	if err != nil {
-		return err
+// converse puts the questions of the plan. An unusable error is about the answer
+// that decided.
+func (c *inquiry) converse(ctx context.Context, t *transcript) (Recommendation, error) {
+	if c.plan(t) == planStaged {
+		return c.askStaged(ctx, t)
 	}
-	saved.Asked = append(saved.Asked, exchange{Question: q, Answer: answer.Raw})
-	raw, err := saved.encode()
-	if err != nil {
-		return err
-	}
-	if err := c.req.Save(ctx, raw, answer.Usage); err != nil {
-		return fmt.Errorf("save the answer of the model: %w", err)
-	}
-	return nil
+	return c.askWhole(ctx, t)
 }
 
-// conclude reads the first answer, has what fails repaired once, and makes the
-// recommendation. An unusable error is about the first answer as a whole.
-func (c *inquiry) conclude(ctx context.Context, saved *checkpoint) (Recommendation, error) {
-	asked := saved.Asked[0]
+// askWhole asks for the decision and all mappings in one question.
+func (c *inquiry) askWhole(ctx context.Context, t *transcript) (Recommendation, error) {
+	asked, found := t.find(func(q Question) bool { return q.Ask == AskBoth && q.Repair == nil })
+	if !found {
+		c.req.Progress(StageAsk, 0, 1)
+		t.spend()
+		var err error
+		if asked, err = t.put(ctx, c.question()); err != nil {
+			return Recommendation{}, err
+		}
+		c.req.Progress(StageAsk, 1, 1)
+	}
 	proposal, err := c.model.Read(asked.Question, asked.Answer)
 	if err != nil {
 		return Recommendation{}, unusable{err}
@@ -71,33 +69,50 @@ func (c *inquiry) conclude(ctx context.Context, saved *checkpoint) (Recommendati
 	if err := p.check(ctx, p.items(proposal.Mappings)); err != nil {
 		return Recommendation{}, err
 	}
-	if failures := p.repairable(proposal.Rejected); len(failures) > 0 {
-		if err := c.repair(ctx, saved, p, failures); err != nil {
-			return Recommendation{}, err
-		}
+	if err := c.repair(ctx, t, p, proposal.Rejected); err != nil {
+		return Recommendation{}, err
 	}
 	if err := c.complete(ctx, p); err != nil {
 		return Recommendation{}, err
 	}
-	r := p.finish(schema.EngineLLM, c.model.Name())
+	return c.modelsWord(p.finish(schema.EngineLLM, c.model.Name()), proposal), nil
+}
+
+// modelsWord puts the model's name for the source and its reasoning into a
+// recommendation.
+func (c *inquiry) modelsWord(r Recommendation, proposal Proposal) Recommendation {
+	r.PromptVersion = promptVersion(c.model)
 	r.SourceName = sourceName(c.src.schema, plain(proposal.SourceName, maxName), r.EntityName)
 	r.Reasoning = c.src.withoutValues(plain(proposal.Reasoning, maxReasoning), "")
 	if r.Reasoning == "" {
 		r.Reasoning = fmt.Sprintf("The model mapped %d of %d fields.", len(r.Mappings), len(c.src.fields))
 	}
-	return r, nil
+	return r
 }
 
-// repair asks once more about what failed. A model that answers nothing usable has
-// had its chance: the first answer stands without those items. One that can not be
-// reached is the caller's to try again; the first answer is saved.
-func (c *inquiry) repair(ctx context.Context, saved *checkpoint, p *proposed, failures []Failure) error {
-	if len(saved.Asked) == 1 {
-		q := saved.Asked[0].Question
+// repair asks once more about what failed, as long as there are questions left. A
+// model that answers nothing usable has had its chance: the first answer stands
+// without those items. One that can not be reached is the caller's to try again; the
+// first answer is saved.
+func (c *inquiry) repair(ctx context.Context, t *transcript, p *proposed, rejected []Failure) error {
+	c.verifying.Lock()
+	failures := p.repairable(rejected)
+	c.verifying.Unlock()
+	if len(failures) == 0 {
+		return nil
+	}
+	again, found := t.find(func(q Question) bool { return q.Repair != nil && sameSource(q, p.question) })
+	if !found {
+		if !t.spend() {
+			p.doubt(ReviewRepairFailed)
+			return nil
+		}
+		q := p.question
 		pinned := p.proposal
 		pinned.Rejected = nil
 		q.Repair = &Repair{Proposal: pinned, Failures: failures}
-		if err := c.put(ctx, saved, q); err != nil {
+		var err error
+		if again, err = t.put(ctx, q); err != nil {
 			if !answeredBadly(err) {
 				return err
 			}
@@ -105,13 +120,21 @@ func (c *inquiry) repair(ctx context.Context, saved *checkpoint, p *proposed, fa
 			return nil
 		}
 	}
-	again := saved.Asked[1]
 	mended, err := c.model.Read(again.Question, again.Answer)
 	if err != nil {
 		p.doubt(ReviewRepairFailed)
-		return nil //nolint:nilerr // the first answer stands without what it could not mend
+		return nil // the first answer stands without what it could not mend
 	}
-	return p.mend(ctx, mended.Mappings)
+	c.verifying.Lock()
+	defer c.verifying.Unlock()
+	before := len(p.defects)
+	if err := p.mend(ctx, mended.Mappings); err != nil {
+		return err
+	}
+	if len(p.defects) > before {
+		p.doubt(ReviewRepairFailed)
+	}
+	return nil
 }
 
 // answeredBadly tells a model that has no good answer from one that is away.

@@ -438,44 +438,6 @@ func TestNearDuplicate(t *testing.T) {
 	}
 }
 
-// TestWideQuestion: 60 fields are asked about, the others are mapped offline and say
-// so.
-func TestWideQuestion(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name     string
-		entities []schema.Entity
-		proposal analysis.Proposal
-	}{
-		{"existing", []schema.Entity{wideEntity(300)}, analysis.Proposal{Action: analysis.ActionMapToExisting}},
-		{"new", nil, analysis.Proposal{Action: analysis.ActionCreateNew, Entity: -1, NewEntity: &analysis.NewEntity{
-			Name: "Plant", Fields: []schema.Field{field("first", "decimal")},
-		}, Mappings: []analysis.Proposed{direct(0, "first")}}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, analysis.Config{}, tt.entities, step{proposal: tt.proposal})
-			r := b.analyze(t, wide(t, 300, ""), nil).Recommendation
-			q := b.model.asked[0]
-			if len(q.Source) != 60 {
-				t.Errorf("%d source fields in the question, want 60", len(q.Source))
-			}
-			if len(q.Entities) > 0 && len(q.Entities[0].Fields) != 120 {
-				t.Errorf("%d fields of the entity in the question, want 120", len(q.Entities[0].Fields))
-			}
-			offline := 0
-			for _, m := range r.Mappings {
-				if m.Engine == schema.EngineOffline {
-					offline++
-				}
-			}
-			if offline < 240 || r.Engine != schema.EngineLLM {
-				t.Errorf("%d mappings offline, engine %s; want the 240 that were not asked about", offline, r.Engine)
-			}
-		})
-	}
-}
-
 // TestNothingToMendCostsNoCall: a failure that names neither a source nor a target
 // says nothing that a second answer could do better.
 func TestNothingToMendCostsNoCall(t *testing.T) {

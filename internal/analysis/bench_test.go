@@ -67,3 +67,23 @@ func BenchmarkOffline5000(b *testing.B) {
 		})
 	}
 }
+func BenchmarkAsked5000(b *testing.B) {
+	s, e := strange(b, 5000)
+	e.Fields = e.Fields[:500]
+	truth := strangeTruth(schema.Schema{Fields: s.Fields[:500]}, e)
+	for _, bench := range []struct {
+		name string
+		id   int64
+	}{{"existing", e.ID}, {"new", 0}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				bed := oracle(b, analysis.Config{}, []schema.Entity{e}, knowing(bench.id, truth))
+				bed.analyze(b, s, nil)
+				saved := bed.recorder.saved[len(bed.recorder.saved)-1]
+				b.ReportMetric(float64(len(saved)), "checkpoint-bytes")
+				b.ReportMetric(float64(len(bed.model.asked)), "questions")
+			}
+		})
+	}
+}

@@ -6,16 +6,20 @@ import (
 	"hash/maphash"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
 // cache keeps the indexed entities of the tenants seen last, since indexing 10,000
 // entities takes longer than all the rest of an analysis. An entry is found by its
-// tenant and is only used when the entities are still the same ones.
+// tenant and is only used when the entities are still the same ones. What was learned
+// about them may be a little older: every commit teaches something, and a large
+// tenant would do nothing but index.
 type cache struct {
 	limit int // bytes
 	seed  maphash.Seed
+	now   func() time.Time
 
 	mu      sync.Mutex
 	size    int                      // bytes of all entries
@@ -23,26 +27,37 @@ type cache struct {
 	recent  *list.List               // the last used first
 }
 
+// indexShare of its time a process may spend on indexing what a tenant learned: an
+// index that took a second is good for twenty.
+const indexShare = 20
+
 type cached struct {
 	tenantID string
-	digest   uint64
+	digest   digest
+	due      time.Time // from when on an index without the newest lessons is too old; guarded by mu
 	size     int
 	entities *entities
 	ready    chan struct{} // closed when entities is set
 }
 
 func newCache(limit int) *cache {
-	return &cache{limit: limit, seed: maphash.MakeSeed(), tenants: make(map[string]*list.Element), recent: list.New()}
+	return &cache{limit: limit, seed: maphash.MakeSeed(), now: time.Now, tenants: make(map[string]*list.Element), recent: list.New()}
+}
+
+// digest identifies entities.
+type digest struct {
+	facts   uint64 // all but what was learned
+	learned uint64 // names and values of what was mapped to them
 }
 
 // get returns the entities indexed. Of several analyses that need the same index at
 // once, one builds it and the others wait.
 func (c *cache) get(tenantID string, all []schema.Entity) *entities {
-	digest, size := c.digest(all)
+	sum, size := c.digest(all)
 	c.mu.Lock()
 	if element, ok := c.tenants[tenantID]; ok {
 		entry := element.Value.(*cached)
-		if entry.digest == digest {
+		if entry.digest == sum || entry.digest.facts == sum.facts && c.now().Before(entry.due) {
 			c.recent.MoveToFront(element)
 			c.mu.Unlock()
 			<-entry.ready
@@ -53,7 +68,7 @@ func (c *cache) get(tenantID string, all []schema.Entity) *entities {
 		}
 		c.drop(element)
 	}
-	entry := &cached{tenantID: tenantID, digest: digest, size: size, ready: make(chan struct{})}
+	entry := &cached{tenantID: tenantID, digest: sum, size: size, ready: make(chan struct{})}
 	c.tenants[tenantID] = c.recent.PushFront(entry)
 	c.size += size
 	for c.size > c.limit && c.recent.Len() > 1 {
@@ -61,7 +76,11 @@ func (c *cache) get(tenantID string, all []schema.Entity) *entities {
 	}
 	c.mu.Unlock()
 	defer close(entry.ready)
+	began := c.now()
 	entry.entities = newEntities(tenantID, all)
+	c.mu.Lock()
+	entry.due = c.now().Add(indexShare * c.now().Sub(began))
+	c.mu.Unlock()
 	return entry.entities
 }
 
@@ -77,29 +96,44 @@ const fieldBytes = 256
 
 // digest covers everything that the index and the questions take from entities, and
 // estimates the memory of both.
-func (c *cache) digest(all []schema.Entity) (digest uint64, size int) {
-	var h maphash.Hash
-	h.SetSeed(c.seed)
-	number := func(n int64) {
-		var b [8]byte
-		binary.LittleEndian.PutUint64(b[:], uint64(n))
-		_, _ = h.Write(b[:])
-	}
-	write := func(texts ...string) {
-		for _, text := range texts {
-			number(int64(len(text))) // in front: "ab","c" is not "a","bc"
-			_, _ = h.WriteString(text)
-			size += len(text)
-		}
-	}
+func (c *cache) digest(all []schema.Entity) (sum digest, size int) {
+	var facts, learned digester
+	facts.hash.SetSeed(c.seed)
+	learned.hash.SetSeed(c.seed)
 	for _, entity := range all {
-		number(entity.ID)
-		write(entity.Name)
+		facts.number(entity.ID)
+		facts.write(entity.Name)
 		for _, f := range entity.Fields {
-			write(f.Name, f.Type, f.Format, f.Description, string(f.Sample), strconv.FormatBool(f.Required))
+			facts.write(f.Name, f.Type, f.Format, f.Description, string(f.Sample), strconv.FormatBool(f.Required))
+			learned.write(f.Aliases...)
+			learned.number(int64(len(f.Aliases)))
+			for _, value := range f.Samples {
+				learned.write(string(value))
+			}
+			learned.number(int64(len(f.Samples)))
 		}
-		number(int64(len(entity.Fields)))
+		facts.number(int64(len(entity.Fields)))
 		size += fieldBytes * len(entity.Fields)
 	}
-	return h.Sum64(), size
+	return digest{facts: facts.hash.Sum64(), learned: learned.hash.Sum64()}, size + facts.size + learned.size
+}
+
+// digester hashes texts and counts their bytes.
+type digester struct {
+	hash maphash.Hash
+	size int
+}
+
+func (d *digester) number(n int64) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(n))
+	_, _ = d.hash.Write(b[:])
+}
+
+func (d *digester) write(texts ...string) {
+	for _, text := range texts {
+		d.number(int64(len(text))) // in front: "ab","c" is not "a","bc"
+		_, _ = d.hash.WriteString(text)
+		d.size += len(text)
+	}
 }

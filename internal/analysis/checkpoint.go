@@ -9,15 +9,18 @@ import (
 	"strings"
 )
 
-// checkpointVersion changes when a checkpoint, or what it means, does.
-const checkpointVersion = 1
+// checkpointVersion changes when a checkpoint, or what it means, does. The first one
+// held at most a question and its repair, which this one can continue.
+const checkpointVersion = 2
 
 // checkpoint is what a run keeps of the answers that it paid for: the questions
 // with them, since an answer only means something together with its question.
 type checkpoint struct {
 	Version int    `json:"v"`
 	Fields  string `json:"fields"` // digest of the fields that were asked about
-	// Asked are the question, and the question that repaired its answer.
+	// Asked are the questions in the order in which they were answered: one about
+	// everything, or one about the entity and then those about its fields. A repair
+	// has the Source of the question whose answer it mends.
 	Asked []exchange `json:"asked"`
 }
 
@@ -38,10 +41,10 @@ func (c *checkpoint) encode() ([]byte, error) {
 // readable, of another version, about other fields, or of another tenant.
 func decodeCheckpoint(raw []byte, src *source) *checkpoint {
 	var c checkpoint
-	if len(raw) == 0 || json.Unmarshal(raw, &c) != nil || c.Version != checkpointVersion {
+	if len(raw) == 0 || json.Unmarshal(raw, &c) != nil || c.Version < 1 || c.Version > checkpointVersion {
 		return nil
 	}
-	if c.Fields != src.digest() || len(c.Asked) == 0 || len(c.Asked) > 2 {
+	if c.Fields != src.digest() || len(c.Asked) == 0 || c.Asked[0].Question.Repair != nil {
 		return nil
 	}
 	for _, e := range c.Asked {

@@ -1,104 +1,81 @@
 package analysis
 
-import (
-	"fmt"
-	"math"
-	"strings"
+import "github.com/schemacast/schemacast/internal/schema"
 
-	"github.com/schemacast/schemacast/internal/analysis/formula"
-	"github.com/schemacast/schemacast/internal/analysis/match"
-	"github.com/schemacast/schemacast/internal/schema"
-)
-
+// The coefficients of the logistic for the entity, argued like those of a mapping:
+// the matcher's score of the entity counts most, then that a model chose it, then
+// that the matcher had chosen the same, then how much of the schema found a sure
+// place in it.
 const (
-	// offlineCap is the highest confidence of a mapping that no model has seen.
-	offlineCap = 0.75
-	// certain is the highest confidence of any mapping: nobody has confirmed it.
-	certain = 0.99
-	// doubtfulBelow sends a mapping to review.
-	doubtfulBelow = 0.5
-	// clearMargin is the lead over the second-best target that leaves no doubt.
-	clearMargin = 0.3
+	weighEntityScore     = 2.0
+	weighEntityLead      = 0.8
+	weighEntityCoverage  = 1.0
+	weighEntityAgreement = 1.2
+	weighEntityModel     = 1.6
+
+	entityModelIntercept   = -2.2
+	entityMatcherIntercept = -0.9
 )
 
-// confidence weighs the evidence for a mapping, 0 to 1, in two decimals:
-//
-//	a model's mapping    .25 band + .20 agreement + .20 score + .20 rows + .10 type + .05 margin
-//	the matcher's own    .55 score + .15 margin + .15 rows + .15 type, at most .75
-//
-// band is the model's word (high 1, medium .6, low .3), agreement that the matcher
-// alone would have made the same pair, score and margin are the matcher's, rows is
-// the share of sample rows with a source value that gave a fitting value (.5 when there was
-// none to run on), type how well the types fit. A constant has neither score nor
-// agreement, and so never passes for a sure one.
-func confidence(src *source, dst *target, it item, position int, report formula.Report) float64 {
-	score, margin, agreement, fit := pairEvidence(src, dst, it, position)
-	checked := 0.5
-	if ran := report.Rows - report.Absent; ran > 0 {
-		checked = min(1, float64(report.Produced-report.Misfits)/float64(ran))
-	}
-	if it.engine == schema.EngineOffline {
-		return hundredths(min(offlineCap, 0.55*score+0.15*margin+0.15*checked+0.15*fit))
-	}
-	sum := 0.25*bandValue(it.band) + 0.20*agreement + 0.20*score + 0.20*checked + 0.10*fit + 0.05*margin
-	return hundredths(min(certain, sum))
+// entityEvidence is all that speaks for a decision, each from 0 to 1.
+type entityEvidence struct {
+	score     float64 // the matcher's, of the entity, or of none when it is new
+	lead      float64 // how clearly it is ahead of every other decision
+	coverage  float64 // mean confidence over the source fields, 0 for those unmapped
+	agreement float64 // the matcher had decided the same
+	model     bool    // a model decided
 }
 
-func pairEvidence(src *source, dst *target, it item, position int) (score, margin, agreement, fit float64) {
-	if it.derived {
-		return 1, 1, 1, 1
+// confidence is the logistic of the evidence, at most 0.75 when no model decided.
+func (e entityEvidence) confidence() float64 {
+	z := weighEntityScore*evidence{score: e.score}.scoreOdds() + weighEntityLead*e.lead + weighEntityCoverage*e.coverage
+	if !e.model {
+		return hundredths(min(offlineCap, logistic(entityMatcherIntercept+z)))
 	}
-	for _, p := range it.sources {
-		s, m := dst.evidence(p, position)
-		if s > score {
-			score, margin = s, min(1, m/clearMargin)
+	return hundredths(min(certain, logistic(entityModelIntercept+weighEntityModel+weighEntityAgreement*e.agreement+z)))
+}
+
+// rate puts the confidence of the decision and of the whole into a recommendation.
+func (d *draft) rate(r *Recommendation) {
+	e := entityEvidence{score: d.dst.score, lead: d.dst.clear(), coverage: d.coverage(), model: r.Engine == schema.EngineLLM}
+	if d.dst.matchers {
+		e.agreement = 1
+	}
+	r.EntityConfidence = e.confidence()
+	r.Confidence = min(r.EntityConfidence, hundredths(d.fieldConfidence()))
+	r.VerifiedRows = len(d.src.rows.roots)
+}
+
+// coverage is the mean confidence over all source fields.
+func (d *draft) coverage() float64 {
+	sure := make(map[int]float64)
+	for _, v := range d.passed {
+		for _, s := range v.sources {
+			sure[s] = max(sure[s], v.mapping.Confidence)
 		}
-		if dst.agrees(p, position) {
-			agreement = 1
+	}
+	sum := 0.0
+	for s := range d.src.fields { // in order: sums of floats depend on it
+		sum += sure[s]
+	}
+	return sum / float64(len(d.src.fields))
+}
+
+// fieldConfidence is the mean confidence over the required fields of the entity, 0
+// for those that stay empty, and over all mappings where none is required.
+func (d *draft) fieldConfidence() float64 {
+	required, sum := 0, 0.0
+	for _, f := range d.dst.fields {
+		if f.Required {
+			required++
 		}
-		fit = max(fit, match.Fit(src.profiles[p].Family, dst.families[position]))
 	}
-	return score, margin, agreement, fit
-}
-
-func bandValue(b Band) float64 {
-	switch b {
-	case BandHigh:
-		return 1
-	case BandMedium:
-		return 0.6
-	default:
-		return 0.3 // also an unknown word
+	count := 0
+	for _, v := range d.passed {
+		if required == 0 || d.dst.fields[v.target].Required {
+			sum += v.mapping.Confidence
+			count++
+		}
 	}
-}
-
-func hundredths(v float64) float64 { return math.Round(v*100) / 100 }
-
-// why is the model's reason, else the evidence in a sentence. It names fields and
-// counts, never a value.
-func why(src *source, dst *target, it item, m schema.Mapping, report formula.Report) string {
-	own := evidenceText(src, dst, it, m, report)
-	if text := plain(it.why, maxWhy); text != "" {
-		return src.withoutValues(text, own)
-	}
-	return own
-}
-
-func evidenceText(src *source, dst *target, it item, m schema.Mapping, report formula.Report) string {
-	var parts []string
-	switch {
-	case it.derived:
-		parts = append(parts, "field of the new entity made from this field")
-	case it.op == schema.OpConstant:
-		parts = append(parts, "the same value for every record")
-	default:
-		score, _, _, _ := pairEvidence(src, dst, it, dst.position[m.Target])
-		parts = append(parts, fmt.Sprintf("names and types fit with %.2f", score))
-	}
-	if ran := report.Rows - report.Absent; ran > 0 {
-		parts = append(parts, fmt.Sprintf("formula gave a value on %d of %d sample rows", min(report.Produced, ran), ran))
-	} else {
-		parts = append(parts, "no sample value to run the formula on")
-	}
-	return strings.Join(parts, "; ")
+	return sum / float64(max(1, required, count))
 }

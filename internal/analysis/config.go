@@ -23,6 +23,14 @@ type Config struct {
 	// CreateBelow is the absolute score of the best entity under which the offline
 	// engine creates a new one. Defaults to 0.45.
 	CreateBelow float64
+	// SkipCertain asks no model about a schema whose place is certain: every field is
+	// called as a field of one entity is, or was mapped to it before. The result says
+	// that it is the offline engine's. Defaults to asking always.
+	SkipCertain bool
+	// MaxQuestions bounds the questions of one analysis, repairs included, over all
+	// attempts. What a wide schema has beyond is mapped offline and marked. Defaults
+	// to 20, 3 is the least.
+	MaxQuestions int
 	// CachedBytes bounds, as an estimate, the memory of the indexes that are kept
 	// between analyses, over all tenants. The tenant seen last is kept whatever its
 	// size: its analyses would build an index each otherwise. Defaults to 16 MiB,
@@ -33,6 +41,8 @@ type Config struct {
 const (
 	defaultCreateBelow = 0.45
 	defaultCachedBytes = 16 << 20
+	defaultQuestions   = 20
+	leastQuestions     = 3 // the entity, its fields, and what fails of them
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -45,7 +55,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.CachedBytes == 0 {
 		c.CachedBytes = defaultCachedBytes
 	}
+	if c.MaxQuestions == 0 {
+		c.MaxQuestions = defaultQuestions
+	}
 	switch {
+	case c.MaxQuestions < leastQuestions:
+		return c, fmt.Errorf("analysis: MaxQuestions is %d; set it to 0 for the default, or to %d or more", c.MaxQuestions, leastQuestions)
 	case c.CreateBelow < 0 || c.CreateBelow > 1:
 		return c, fmt.Errorf("analysis: CreateBelow is %g; set it between 0 and 1", c.CreateBelow)
 	case c.CachedBytes < 0:

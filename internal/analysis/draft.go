@@ -42,31 +42,6 @@ func (d *draft) check(ctx context.Context, items []item) error {
 	return nil
 }
 
-// settle leaves every target one owner: the surest mapping, of equals the earlier
-// one. It comes after verification, since a target must not be lost to a mapping
-// that turns out not to work.
-func (d *draft) settle() {
-	owner := make(map[int]*verified, len(d.passed))
-	for _, v := range d.passed {
-		if have, taken := owner[v.target]; !taken || v.mapping.Confidence > have.mapping.Confidence {
-			owner[v.target] = v
-		}
-	}
-	kept := d.passed[:0:0]
-	for _, v := range d.passed {
-		if owner[v.target] == v {
-			kept = append(kept, v)
-			continue
-		}
-		d.defects = append(d.defects, &defect{
-			item:   item{sources: v.sources, target: v.mapping.Target},
-			code:   CodeTargetTaken,
-			detail: "a surer mapping fills this field",
-		})
-	}
-	d.passed = kept
-}
-
 // fill lets the matcher map source fields that are free to targets that are free,
 // as far as allowed says.
 func (d *draft) fill(ctx context.Context, allowed func(sourceField, target int) bool) error {
@@ -129,7 +104,7 @@ func (d *draft) finish(engine schema.Engine, model string) Recommendation {
 		Action:     d.dst.action,
 		EntityID:   d.dst.id,
 		EntityName: d.dst.name,
-		Fields:     slices.Clone(d.dst.fields),
+		Fields:     d.dst.shared(),
 		Mappings:   make([]schema.Mapping, len(d.passed)),
 		Unmapped:   d.unmapped(),
 		Engine:     engine,
@@ -146,6 +121,7 @@ func (d *draft) finish(engine schema.Engine, model string) Recommendation {
 	}
 	r.Review = d.review
 	r.Similarity = d.similarity()
+	d.rate(&r)
 	return r
 }
 
@@ -223,17 +199,7 @@ func (d *draft) similarity() *int {
 	if d.dst.action != ActionMapToExisting {
 		return nil
 	}
-	sure := make(map[int]float64)
-	for _, v := range d.passed {
-		for _, s := range v.sources {
-			sure[s] = max(sure[s], v.mapping.Confidence)
-		}
-	}
-	sum := 0.0
-	for s := range d.src.fields { // in order: sums of floats depend on it
-		sum += sure[s]
-	}
-	similarity := int(100*(0.5*d.dst.score+0.5*sum/float64(len(d.src.fields))) + 0.5)
+	similarity := int(100*(0.5*d.dst.score+0.5*d.coverage()) + 0.5)
 	similarity = max(0, min(100, similarity))
 	return &similarity
 }

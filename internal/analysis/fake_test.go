@@ -22,9 +22,11 @@ func (c *catalog) Entities(context.Context, string) ([]schema.Entity, error) {
 	return c.entities, c.err
 }
 
-// model is a language model that follows a script, one step a question.
+// model is a language model that follows a script, one step a question, or that
+// answers every question by itself.
 type model struct {
-	steps []step
+	steps  []step
+	answer func(q analysis.Question) step
 
 	mu    sync.Mutex
 	asked []analysis.Question
@@ -53,10 +55,16 @@ func (m *model) Ask(ctx context.Context, q analysis.Question) (analysis.Answer, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked = append(m.asked, q)
+	if m.answer != nil {
+		return m.answer(q).give()
+	}
 	if len(m.asked) > len(m.steps) {
 		return analysis.Answer{}, &analysis.ModelError{Kind: analysis.ModelUnavailable, Detail: "the script is over"}
 	}
-	s := m.steps[len(m.asked)-1]
+	return m.steps[len(m.asked)-1].give()
+}
+
+func (s step) give() (analysis.Answer, error) {
 	if s.err != nil {
 		return analysis.Answer{}, s.err
 	}
@@ -85,6 +93,14 @@ type recorder struct {
 	usage   analysis.Usage
 	saveErr error
 	stages  []string
+	mu      sync.Mutex
+	reports []report
+}
+
+// report is one call of Progress.
+type report struct {
+	stage       string
+	done, total int
 }
 
 func (r *recorder) request(s schema.Schema, checkpoint []byte) analysis.Request {
@@ -96,7 +112,12 @@ func (r *recorder) request(s schema.Schema, checkpoint []byte) analysis.Request 
 			r.usage = r.usage.Add(usage)
 			return r.saveErr
 		},
-		Progress: func(stage string, _, _ int) { r.stages = append(r.stages, stage) },
+		Progress: func(stage string, done, total int) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.stages = append(r.stages, stage)
+			r.reports = append(r.reports, report{stage, done, total})
+		},
 	}
 }
 
@@ -119,6 +140,18 @@ func setup(t testing.TB, cfg analysis.Config, entities []schema.Entity, steps ..
 	}
 	var err error
 	if b.analyzer, err = analysis.New(b.catalog, m, cfg); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// oracle returns an Analyzer over the entities, with a model that answers by itself.
+func oracle(t testing.TB, cfg analysis.Config, entities []schema.Entity, answer func(q analysis.Question) step) *bed {
+	t.Helper()
+	b := setup(t, cfg, entities)
+	b.model = &model{answer: answer}
+	var err error
+	if b.analyzer, err = analysis.New(b.catalog, b.model, cfg); err != nil {
 		t.Fatal(err)
 	}
 	return b

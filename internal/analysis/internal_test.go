@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/schemacast/schemacast/internal/analysis/formula"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
@@ -109,40 +109,6 @@ func TestProject(t *testing.T) {
 	}
 }
 
-// TestConfidence guards the formula: more evidence never means less confidence, and
-// nobody passes for sure.
-func TestConfidence(t *testing.T) {
-	t.Parallel()
-	src, err := newSource(schema.Schema{Fields: named("email", "colour"), RawSamples: json.RawMessage(`{"email":"a@b.example"}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := newEntities("", []schema.Entity{{ID: 1, Name: "Customer", Fields: named("email", "shade")}})
-	dst := known.existing(0, 1, src)
-	all, none := formula.Report{Rows: 4, Produced: 4}, formula.Report{Rows: 4}
-	tests := []struct {
-		name   string
-		item   item
-		target int
-		report formula.Report
-		want   float64
-	}{
-		{"model, all agrees", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, all, 0.99},
-		{"model unsure", item{sources: []int{0}, engine: schema.EngineLLM, band: BandLow}, 0, all, 0.83},
-		{"model, no rows", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, formula.Report{}, 0.9},
-		{"model, no row gave a value", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, none, 0.8},
-		{"model against the matcher", item{sources: []int{1}, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.55},
-		{"constant", item{op: schema.OpConstant, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.45},
-		{"matcher, all agrees", item{sources: []int{0}, engine: schema.EngineOffline}, 0, all, 0.75},
-		{"matcher, a weak pair", item{sources: []int{1}, engine: schema.EngineOffline}, 1, all, 0.3},
-	}
-	for _, tt := range tests {
-		if got := confidence(src, dst, tt.item, tt.target, tt.report); got != tt.want {
-			t.Errorf("%s: confidence is %g, want %g", tt.name, got, tt.want)
-		}
-	}
-}
-
 // TestWithoutValues: what quotes a value is replaced, the words of the schema are none.
 func TestWithoutValues(t *testing.T) {
 	t.Parallel()
@@ -222,6 +188,35 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
+// TestLessonsAreIndexedNowAndThen: a large tenant is not indexed again with every
+// commit that teaches it something, and what it learned comes into the index soon.
+func TestLessonsAreIndexedNowAndThen(t *testing.T) {
+	t.Parallel()
+	c := newCache(1 << 20)
+	at, builds := time.Unix(0, 0), time.Second
+	c.now = func() time.Time { at = at.Add(builds); return at } // two readings make an index of a second
+	of := func(alias string) []schema.Entity {
+		e := []schema.Entity{{ID: 1, Name: "E", Fields: named("a", "b")}}
+		e[0].Fields[0].Aliases = []string{alias}
+		return e
+	}
+	first := c.get("t", of("x"))
+	builds = 0
+	if c.get("t", of("y")) != first {
+		t.Error("the tenant was indexed again at once")
+	}
+	other := of("y")
+	other[0].Fields[1].Type = "date"
+	changed := c.get("t", other)
+	if changed == first {
+		t.Error("an entity changed and the old index was used")
+	}
+	at = at.Add(indexShare * time.Minute)
+	if got := c.get("t", of("z")); got == changed || got.list[0].Fields[0].Aliases[0] != "z" {
+		t.Error("what was learned is not in the index")
+	}
+}
+
 func TestDigestTellsEntitiesApart(t *testing.T) {
 	t.Parallel()
 	c := newCache(10)
@@ -242,6 +237,11 @@ func TestDigestTellsEntitiesApart(t *testing.T) {
 		"moved field": func(e []schema.Entity) []schema.Entity {
 			e[0].Fields = named("ab")
 			e[1].Fields = named("c", "d")
+			return e
+		},
+		"alias": func(e []schema.Entity) []schema.Entity { e[0].Fields[0].Aliases = []string{"x"}; return e },
+		"value": func(e []schema.Entity) []schema.Entity {
+			e[0].Fields[0].Samples = []json.RawMessage{json.RawMessage("1")}
 			return e
 		},
 		"gone": func(e []schema.Entity) []schema.Entity { return e[:1] },

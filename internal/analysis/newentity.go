@@ -109,17 +109,21 @@ func canonicalType(typ string) (canonical, format string) {
 // proposedTarget is the new entity of a proposal, cleaned: names in snake_case, known
 // types, no field twice. renamed maps the proposed names to those in the target.
 func proposedTarget(p *NewEntity, src *source, taken func(string) bool) (t *target, renamed map[string]string) {
-	renamed = make(map[string]string)
-	var fields []schema.Field
 	name := ""
+	var fields []schema.Field
 	if p != nil {
-		fields = p.Fields
-		name = pascal(match.Canonical(plain(p.Name, maxName)), 4, empty)
+		name, fields = pascal(match.Canonical(plain(p.Name, maxName)), 4, empty), p.Fields
 	}
 	if name == "" {
 		name = entityName(src.schema, src.fields)
 	}
 	t = newTarget(name, taken)
+	return t, t.addProposed(fields)
+}
+
+// addProposed adds the fields of a proposal, cleaned.
+func (t *target) addProposed(fields []schema.Field) (renamed map[string]string) {
+	renamed = make(map[string]string)
 	for _, f := range fields {
 		if _, twice := renamed[f.Name]; twice || len(t.fields) == maxFields {
 			continue
@@ -134,7 +138,12 @@ func proposedTarget(p *NewEntity, src *source, taken func(string) bool) (t *targ
 		}
 		renamed[f.Name] = t.fields[t.add(clean)].Name
 	}
-	return t, renamed
+	return renamed
+}
+
+// drop takes all fields away again.
+func (t *target) drop() {
+	t.fields, t.families, t.position = nil, nil, make(map[string]int)
 }
 
 // profile lets the matcher look at the fields of a new entity.

@@ -26,43 +26,35 @@ func (c *inquiry) offline(ctx context.Context) (Recommendation, error) {
 // mapOffline maps onto the best entity. It gives up when not one mapping passes.
 func (c *inquiry) mapOffline(ctx context.Context) (Recommendation, bool, error) {
 	best := c.hits[0]
-	d := c.draft(c.entities.existing(best.Entity, best.Score, c.src))
+	d := c.draft(c.existing(best.Entity))
 	if err := d.fill(ctx, func(int, int) bool { return true }); err != nil {
 		return Recommendation{}, false, err
 	}
 	if len(d.passed) == 0 {
 		return Recommendation{}, false, nil
 	}
-	next := 0.0
-	if len(c.hits) > 1 {
-		next = c.hits[1].Score
-	}
-	if best.Score-next < closeCall || best.Score-c.cfg.CreateBelow < closeCall {
+	if best.Score-c.cfg.CreateBelow < closeCall {
 		d.doubt(ReviewAmbiguousEntity)
 	}
 	r := d.finish(schema.EngineOffline, "")
 	r.SourceName = sourceName(c.src.schema, "", r.EntityName)
 	r.Reasoning = fmt.Sprintf("Offline match: %d of %d fields fit the entity %s, which scores %.2f; the next best scores %.2f.",
-		len(r.Mappings), len(c.src.fields), plain(r.EntityName, 80), best.Score, next)
+		len(r.Mappings), len(c.src.fields), plain(r.EntityName, 80), best.Score, best.Score-d.dst.lead)
 	return r, true, nil
 }
 
 func (c *inquiry) createOffline(ctx context.Context) (Recommendation, error) {
-	d := c.draft(newTarget(entityName(c.src.schema, c.src.fields), c.entities.taken))
+	d := c.draft(c.judged(newTarget(entityName(c.src.schema, c.src.fields), c.entities.taken), -1))
 	if d.dst.namesake {
 		d.doubt(ReviewNearDuplicate)
 	}
 	if err := d.deriveAll(ctx); err != nil {
 		return Recommendation{}, err
 	}
-	best := c.bestScore()
-	if c.cfg.CreateBelow-best < closeCall {
-		d.doubt(ReviewAmbiguousEntity)
-	}
 	r := d.finish(schema.EngineOffline, "")
 	r.SourceName = sourceName(c.src.schema, "", r.EntityName)
 	r.Reasoning = fmt.Sprintf("Offline match: no existing entity reaches the score of %.2f (the best has %.2f), so a new one is made of the %d fields.",
-		c.cfg.CreateBelow, best, len(c.src.fields))
+		c.cfg.CreateBelow, c.bestScore(), len(c.src.fields))
 	return r, nil
 }
 

@@ -32,6 +32,20 @@ type Model interface {
 	Read(q Question, raw []byte) (Proposal, error)
 }
 
+// Versioned is a Model that can tell which instructions its answers follow, so that
+// results can be compared over time.
+type Versioned interface {
+	// PromptVersion changes whenever the instructions do.
+	PromptVersion() string
+}
+
+func promptVersion(m Model) string {
+	if v, ok := m.(Versioned); ok {
+		return v.PromptVersion()
+	}
+	return ""
+}
+
 // Question is all that a model learns about one schema. The model sees short ids
 // instead of database ids: s1, s2, ... for Source, e1, e2, ... for Entities, and
 // t1, t2, ... counted through the fields of all entities. It is encoded to JSON

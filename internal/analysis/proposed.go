@@ -2,7 +2,6 @@ package analysis
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/schemacast/schemacast/internal/analysis/match"
@@ -15,6 +14,7 @@ type proposed struct {
 	question Question
 	proposal Proposal
 	fields   []int             // index into Question.Source -> index into source.fields
+	context  int               // so many of them, the first ones, only explain the others
 	renamed  map[string]string // fields of a new entity: as proposed -> as cleaned; nil for an existing one
 }
 
@@ -27,21 +27,14 @@ func (c *inquiry) interpret(q Question, proposal Proposal) (*proposed, error) {
 	}
 	switch proposal.Action {
 	case ActionMapToExisting:
-		if proposal.Entity < 0 || proposal.Entity >= len(q.Entities) {
-			return nil, badAnswer("the answer names no entity of the question")
+		position, err := c.chosen(q, proposal)
+		if err != nil {
+			return nil, err
 		}
-		position, exists := c.entities.position[q.Entities[proposal.Entity].ID]
-		if !exists {
-			return nil, badAnswer(fmt.Sprintf("the answer names entity %d, which does not exist any more", q.Entities[proposal.Entity].ID))
-		}
-		score := c.scoreOf(position)
-		p.draft = c.draft(c.entities.existing(position, score, c.src))
-		if c.bestScore()-score > 3*closeCall {
-			p.doubt(ReviewAmbiguousEntity) // the matcher holds another one for much better
-		}
+		p.draft = c.draft(c.existing(position))
 	case ActionCreateNew:
 		dst, renamed := proposedTarget(proposal.NewEntity, c.src, c.entities.taken)
-		p.draft, p.renamed = c.draft(dst), renamed
+		p.draft, p.renamed = c.draft(c.judged(dst, -1)), renamed
 		dst.profile(c.src)
 	default:
 		return nil, badAnswer("the answer decides neither for an entity of the question nor for a new one")
@@ -51,10 +44,14 @@ func (c *inquiry) interpret(q Question, proposal Proposal) (*proposed, error) {
 
 func badAnswer(detail string) error { return &ModelError{Kind: ModelBadAnswer, Detail: detail} }
 
-// items translates proposed mappings into the terms of the draft.
+// items translates proposed mappings into the terms of the draft. Those of fields
+// that only explain others are left out.
 func (p *proposed) items(mappings []Proposed) []item {
-	items := make([]item, len(mappings))
-	for i, m := range mappings {
+	items := make([]item, 0, len(mappings))
+	for _, m := range mappings {
+		if len(m.Sources) > 0 && !slices.ContainsFunc(m.Sources, func(s int) bool { return s < 0 || s >= p.context }) {
+			continue
+		}
 		it := item{op: m.Op, args: m.Args, band: m.Band, why: m.Why, engine: schema.EngineLLM, target: m.Target}
 		if p.renamed != nil {
 			it.target = p.renamed[m.Target] // "" when the entity has no such field
@@ -71,7 +68,7 @@ func (p *proposed) items(mappings []Proposed) []item {
 		if m.Op == schema.OpConstant {
 			it.sources = nil
 		}
-		items[i] = it
+		items = append(items, it)
 	}
 	return items
 }
@@ -141,30 +138,17 @@ func (p *proposed) mend(ctx context.Context, mappings []Proposed) error {
 	return p.check(ctx, items)
 }
 
-// complete maps offline what the question did not show: source fields beyond its
-// limit, fields of the entity that only stood on a card, and source fields whose
-// mapping could not be repaired. What the model saw and left alone stays unmapped.
+// complete maps offline what the question did not show: fields of the entity that
+// only stood on a card, and source fields whose mapping could not be repaired. What
+// the model saw and left alone stays unmapped.
 func (c *inquiry) complete(ctx context.Context, p *proposed) error {
 	p.settle()
-	asked := make(map[int]bool, len(p.fields))
-	for _, s := range p.fields {
-		asked[s] = true
-	}
-	failed := make(map[int]bool)
-	for _, bad := range p.defects {
-		for _, s := range bad.item.sources {
-			failed[s] = bad.code != CodeTargetTaken
-		}
-	}
 	if p.dst.action == ActionCreateNew {
-		return c.completeNew(ctx, p, asked)
+		return c.completeNew(ctx, p)
 	}
-	shown := make(map[string]bool)
-	for _, f := range p.question.Entities[p.proposal.Entity].Fields {
-		shown[f.Name] = true
-	}
+	failed, shown := p.failedSources(), p.shown()
 	return p.fill(ctx, func(s, t int) bool {
-		if !asked[s] || !shown[p.dst.fields[t].Name] {
+		if !shown[p.dst.fields[t].Name] {
 			return true
 		}
 		score, _ := p.dst.evidence(s, t)
@@ -172,23 +156,40 @@ func (c *inquiry) complete(ctx context.Context, p *proposed) error {
 	})
 }
 
+// shown are the fields of the chosen entity that were in the question.
+func (p *proposed) shown() map[string]bool {
+	shown := make(map[string]bool)
+	if p.proposal.Action == ActionMapToExisting {
+		for _, f := range p.question.Entities[p.proposal.Entity].Fields {
+			shown[f.Name] = true
+		}
+	}
+	return shown
+}
+
+// failedSources are fields that somebody mapped and that verification refused. One
+// that only lost its target to a surer mapping is none.
+func (d *draft) failedSources() map[int]bool {
+	failed := make(map[int]bool)
+	for _, bad := range d.defects {
+		for _, s := range bad.item.sources {
+			failed[s] = bad.code != CodeTargetTaken
+		}
+	}
+	return failed
+}
+
 // replacementFloor is the matcher's score from which its own mapping takes the place
 // of a model's that failed twice.
 const replacementFloor = 0.6
 
-// completeNew gives a new entity fields for the source fields that the question did
-// not show, and all of them when the model proposed none. An entity that looks like
-// an existing one is marked.
-func (c *inquiry) completeNew(ctx context.Context, p *proposed, asked map[int]bool) error {
-	used, _ := p.used()
-	var free []int
-	for s := range c.src.fields {
-		if !used[s] && (!asked[s] || len(p.renamed) == 0) {
-			free = append(free, s)
+// completeNew gives a new entity fields for all source fields when the model
+// proposed none. An entity that looks like an existing one is marked.
+func (c *inquiry) completeNew(ctx context.Context, p *proposed) error {
+	if len(p.renamed) == 0 {
+		if err := p.deriveAll(ctx); err != nil {
+			return err
 		}
-	}
-	if err := p.derive(ctx, free); err != nil {
-		return err
 	}
 	if c.looksLikeExisting(p.dst) {
 		p.doubt(ReviewNearDuplicate)

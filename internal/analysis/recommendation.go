@@ -31,6 +31,16 @@ type Recommendation struct {
 	Review []string
 	Engine schema.Engine
 	Model  string // name of the LLM, empty with EngineOffline
+	// PromptVersion identifies the model's instructions, as far as it tells. Empty with
+	// EngineOffline.
+	PromptVersion string
+	// EntityConfidence is how sure the decision for the entity is, 0 to 1.
+	EntityConfidence float64
+	// Confidence is the whole result's: the smaller of EntityConfidence and that of the
+	// mappings that matter, which are those of required fields where there are any.
+	Confidence float64
+	// VerifiedRows is the number of sample rows that the formulas ran on.
+	VerifiedRows int
 }
 
 // Unmapped is a source field that no mapping uses, or a required field of the
@@ -59,6 +69,8 @@ const (
 	ReviewEntityAppeared   = "entity_appeared"  // decided again at commit, onto an entity made meanwhile
 	ReviewFallbackOffline  = "fallback_offline" // the model failed, the offline engine decided
 	ReviewRepairFailed     = "repair_failed"    // the model could not mend what failed verification
+	ReviewPartUnanswered   = "part_unanswered"  // the model had no usable answer about a part of the fields
+	ReviewBeyondLimit      = "beyond_limit"     // more fields than questions: the matcher mapped the rest
 	ReviewRequiredMissing  = "required_missing" // a required field of the entity stays empty
 	ReviewTruncatedFields  = "truncated_fields" // fields were left out that can not be mapped
 	ReviewNothingMapped    = "nothing_mapped"   // no field has a mapping
@@ -67,6 +79,8 @@ const (
 	ReviewMappingAmbiguous = "ambiguous_date"   // of a mapping: day and month could change places on every sample row
 	ReviewMappingSame      = "same_result"      // of a mapping: every sample row gave the same value, though the sources differ
 	ReviewMappingDoubtful  = "low_confidence"   // of a mapping: the evidence is thin
+	ReviewMappingUnshared  = "unshared"         // of a mapping: the model's word alone, the matcher would have mapped otherwise or not at all
+	ReviewMappingLikeness  = "likeness"         // of a mapping: the matcher's alone, from names that are alike and not the same
 )
 
 // NeedsReview says whether anything in the recommendation is doubtful.

@@ -62,7 +62,9 @@ func (a *Analyzer) mapOnto(src *source, decided Recommendation, known *entities,
 	// Formulas run for milliseconds under limits of their own; the transaction's end
 	// is not theirs to see.
 	ctx := context.Background()
-	d := &draft{src: src, dst: known.existing(twin.Entity, twin.Score, src), progress: func(string, int, int) {}}
+	dst := known.existing(twin.Entity, twin.Score, src)
+	dst.lead = clearLead / 2 // among those that it was compared with, which are not all
+	d := &draft{src: src, dst: dst, progress: func(string, int, int) {}}
 	d.review = slices.DeleteFunc(slices.Clone(decided.Review), func(code string) bool {
 		return code == ReviewNearDuplicate || code == ReviewRequiredMissing || code == ReviewNothingMapped
 	})

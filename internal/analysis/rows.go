@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -106,6 +107,24 @@ func (r *rows) values(name string, limit int) []string {
 		if text := scalarText(n.raw); text != "" && !seen[text] && len(found) < limit {
 			seen[text] = true
 			found = append(found, clip(text, 64))
+		}
+	}
+	return found
+}
+
+// maxScalar bounds a value that the matcher looks at, in bytes.
+const maxScalar = 256
+
+// scalars returns up to limit different scalar values of a field as JSON.
+func (r *rows) scalars(name string, limit int) []json.RawMessage {
+	var found []json.RawMessage
+	for _, root := range r.roots {
+		n := root.find(name)
+		if n == nil || len(found) == limit || len(n.raw) > maxScalar || scalarText(n.raw) == "" {
+			continue
+		}
+		if !slices.ContainsFunc(found, func(have json.RawMessage) bool { return string(have) == string(n.raw) }) {
+			found = append(found, n.raw)
 		}
 	}
 	return found

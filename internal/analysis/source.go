@@ -2,6 +2,8 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/schemacast/schemacast/internal/analysis/formula"
 	"github.com/schemacast/schemacast/internal/analysis/match"
@@ -13,6 +15,8 @@ const (
 	maxFields = 5000
 	// sampleRows of a schema are what formulas run on.
 	sampleRows = 10
+	// matchedSamples of a field are what the matcher looks at.
+	matchedSamples = 5
 )
 
 // source is a schema made ready: the fields that can be mapped, their profiles and
@@ -26,6 +30,8 @@ type source struct {
 	skipped  []Unmapped       // fields that can not be mapped at all
 	values   []string         // see quotable
 	formats  map[int][]string // see timeFormats
+	parent   string           // the path in front of every field, see commonParent
+	spelled  []string         // the names behind it, in words; see called
 }
 
 // newSource fails with a *schema.FieldsError when nothing is left to analyse.
@@ -47,8 +53,14 @@ func newSource(s schema.Schema) (*source, error) {
 	if len(src.fields) == 0 {
 		return nil, &schema.FieldsError{Column: "detected_fields", Reason: "has no field with a usable name"}
 	}
-	src.profiles = match.ProfilesOf(src.fields)
 	src.rows = newRows(schema.SampleRows(s.RawSamples, rowsFor(len(src.fields))))
+	src.parent = commonParent(src.fields)
+	for i := range src.fields {
+		f := &src.fields[i]
+		f.Samples = append(slices.Clip(f.Samples), src.rows.scalars(f.Name, matchedSamples)...)
+		src.spelled = append(src.spelled, inWords(f.Name[len(src.parent):]))
+	}
+	src.profiles = match.ProfilesOf(src.fields)
 	return src, nil
 }
 
@@ -69,6 +81,19 @@ func (s *source) timeFormats(position int) []string {
 	}
 	return formats
 }
+
+// called says that a field has a name, spelled out or not.
+func (s *source) called(position int, name string) bool {
+	own := s.fields[position].Name
+	if strings.EqualFold(own, name) {
+		return true
+	}
+	words := inWords(name)
+	return words != "" && (words == s.spelled[position] || s.parent != "" && words == inWords(own))
+}
+
+// inWords is a name as its words and numbers, spelled out.
+func inWords(name string) string { return strings.Join(match.Spelled(name), " ") }
 
 func (s *source) skip(name, detail string) {
 	s.skipped = append(s.skipped, Unmapped{Source: shown(name), Code: CodeNoTarget, Detail: detail})

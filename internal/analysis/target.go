@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"slices"
+
 	"github.com/schemacast/schemacast/internal/analysis/match"
 	"github.com/schemacast/schemacast/internal/schema"
 )
@@ -21,7 +23,9 @@ type target struct {
 	action   Action
 	id       int64 // 0 when it is new
 	name     string
-	score    float64 // of retrieval, absolute
+	score    float64 // of retrieval, absolute; of a new one how surely none exists
+	lead     float64 // of the score over every other decision, see inquiry.lead
+	matchers bool    // the matcher alone would have decided the same
 	namesake bool    // an entity of the tenant has the name that a new one was to get
 	fields   []schema.Field
 	position map[string]int // name -> index into fields
@@ -50,6 +54,16 @@ func (t *target) locate() {
 		t.position[f.Name] = i
 		t.families[i] = match.FamilyOf(f.Type)
 	}
+}
+
+// shared are the fields without what was only known to match them: names of other
+// sources, and their values.
+func (t *target) shared() []schema.Field {
+	fields := slices.Clone(t.fields)
+	for i := range fields {
+		fields[i].Samples, fields[i].Aliases = nil, nil
+	}
+	return fields
 }
 
 // holdsTime says that a field of the target is a date or a point in time.
@@ -82,6 +96,34 @@ func (t *target) evidence(sourceField, field int) (score, margin float64) {
 		}
 	}
 	return score, max(0, score-other)
+}
+
+// rank is 1 for the matcher's first choice for a source, 1/2 for its second, ..., 0
+// for a target that is not among its candidates.
+func (t *target) rank(sourceField, field int) float64 {
+	if sourceField < len(t.candidates) {
+		for i, c := range t.candidates[sourceField] {
+			if c.Target == field {
+				return 1 / float64(1+i)
+			}
+		}
+	}
+	return 0
+}
+
+// clear is how clear the decision for the entity is, 0 to 1.
+func (t *target) clear() float64 { return max(0, min(1, t.lead/clearLead)) }
+
+// named says that a source field is called as a target, or as a field that was mapped
+// to it before: the same words when they are spelled out.
+func (t *target) named(src *source, sourceField, field int) bool {
+	f := t.fields[field]
+	for _, name := range append([]string{f.Name}, f.Aliases...) {
+		if src.called(sourceField, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // agrees says that the matcher alone would have made the same pair.

@@ -32,8 +32,11 @@ type item struct {
 // verified is a mapping that passed, with the positions that it stands for.
 type verified struct {
 	mapping schema.Mapping
+	item    item
 	sources []int
 	target  int
+	// alternatives may take its place where another mapping gets its target.
+	alternatives []*verified
 }
 
 // defect is why an item did not pass.
@@ -208,13 +211,16 @@ func accept(src *source, dst *target, it item, position int, expr string, report
 		Formula: expr,
 		Engine:  it.engine,
 	}
-	m.Confidence = confidence(src, dst, it, position, report)
-	m.Why = why(src, dst, it, m, report)
-	m.Review = doubt(src, dst, it, m, report)
-	return &verified{mapping: m, sources: it.sources, target: position}
+	ev := evidenceFor(src, dst, it, position, report)
+	m.Confidence = ev.confidence()
+	m.Why = why(src, it, ev, report)
+	m.Review = doubt(src, dst, it, m, ev, report)
+	return &verified{mapping: m, item: it, sources: it.sources, target: position}
 }
 
-func doubt(src *source, dst *target, it item, m schema.Mapping, report formula.Report) string {
+// doubt is why a mapping does not pass without a human, empty when it does: it ran on
+// real values, or has nothing to compute, and it rests on more than one opinion.
+func doubt(src *source, dst *target, it item, m schema.Mapping, ev evidence, report formula.Report) string {
 	switch {
 	case m.Op == schema.OpConstant:
 		return ReviewMappingConstant
@@ -222,12 +228,16 @@ func doubt(src *source, dst *target, it item, m schema.Mapping, report formula.R
 		return ReviewMappingDoubtful
 	case it.op == schema.OpFormatConversion && dst.holdsTime(m.Target) && len(src.timeFormats(it.sources[0])) > 1:
 		return ReviewMappingAmbiguous
-	case it.op == schema.OpFormula && report.Produced == 0:
+	case m.Op != schema.OpDirect && !ev.checked, it.op == schema.OpFormula && report.Produced == 0:
 		return ReviewMappingUnchecked
 	case report.Constant:
 		return ReviewMappingSame
-	default:
+	case ev.supported():
 		return ""
+	case ev.model:
+		return ReviewMappingUnshared
+	default:
+		return ReviewMappingLikeness
 	}
 }
 

@@ -16,6 +16,10 @@ type Analysis struct {
 	ConfirmVerified bool
 	// FallbackOffline takes the matcher's result when the model fails.
 	FallbackOffline bool
+	// SkipCertain asks no model about schemas whose place is certain.
+	SkipCertain bool
+	// MaxQuestions bounds the questions to the model about one schema.
+	MaxQuestions int
 	// RawSamples are the tenants whose sample values the model may see.
 	RawSamples Tenants
 	Timeout    time.Duration
@@ -59,6 +63,13 @@ const (
 	mostTimeout  = 9 * time.Minute
 )
 
+// The limits of the questions about one schema: the entity, its fields and a repair, and
+// what 5,000 fields that share nothing need twice over.
+const (
+	leastQuestions = 3
+	mostQuestions  = 200
+)
+
 // The limits of what a minute may hold. A question about a wide schema has tens of
 // thousands of tokens, and with fewer than the lower one none would ever be asked.
 const (
@@ -74,6 +85,8 @@ func (l *loader) analysis() {
 	l.choice("ANALYSIS_ENGINE", v.AnalysisEngine, "llm", "offline")
 	l.choice("ANALYSIS_CONFIRM", v.AnalysisConfirm, "always", "verified")
 	l.choice("ANALYSIS_FALLBACK", v.AnalysisFallback, "none", "offline")
+	l.choice("ANALYSIS_SKIP_MODEL", v.AnalysisSkipModel, "certain", "never")
+	between(l, "ANALYSIS_MAX_QUESTIONS", v.AnalysisQuestions, leastQuestions, mostQuestions)
 	between(l, "ANALYSIS_TIMEOUT", v.AnalysisTimeout, leastTimeout, mostTimeout)
 	between(l, "ANALYSIS_GIVE_UP_AFTER", v.AnalysisGiveUpAfter, time.Minute, 30*24*time.Hour)
 	between(l, "ANALYSIS_REQUESTS_PER_MINUTE", v.AnalysisRequests, 0, mostRequests)
@@ -84,7 +97,7 @@ func (l *loader) analysis() {
 	*a = Analysis{
 		Offline: v.AnalysisEngine == "offline", ConfirmVerified: v.AnalysisConfirm == "verified",
 		FallbackOffline: v.AnalysisFallback == "offline", RawSamples: l.rawSamples(), Timeout: v.AnalysisTimeout,
-		GiveUpAfter: v.AnalysisGiveUpAfter,
+		GiveUpAfter: v.AnalysisGiveUpAfter, SkipCertain: v.AnalysisSkipModel == "certain", MaxQuestions: v.AnalysisQuestions,
 	}
 	if a.Offline {
 		if a.FallbackOffline {

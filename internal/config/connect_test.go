@@ -188,7 +188,7 @@ func TestAnalysis(t *testing.T) {
 	cfg := load(t, pairs("OPENAI_API_KEY=", "OPENAI_BASE_URL=http://localhost:11434/v1/", "ANALYSIS_RAW_SAMPLES=acme, t2",
 		"ANALYSIS_CONFIRM=verified", "ANALYSIS_FALLBACK=offline"), NeedAnalysis)
 	want := Analysis{
-		ConfirmVerified: true, FallbackOffline: true, RawSamples: Tenants{IDs: []string{"acme", "t2"}},
+		ConfirmVerified: true, FallbackOffline: true, SkipCertain: true, MaxQuestions: 20, RawSamples: Tenants{IDs: []string{"acme", "t2"}},
 		Timeout: cfg.Analysis.Timeout, GiveUpAfter: cfg.Analysis.GiveUpAfter, BaseURL: "http://localhost:11434/v1", Model: "gpt-4.1-mini",
 	}
 	if diff := cmp.Diff(want, cfg.Analysis); diff != "" {

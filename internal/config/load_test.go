@@ -70,7 +70,7 @@ func TestLoadDefaults(t *testing.T) {
 		},
 		Analysis: Analysis{
 			APIKey: NewSecret("hunter2"), BaseURL: "https://api.openai.com/v1", Model: "gpt-4.1-mini", Timeout: 5 * time.Minute,
-			GiveUpAfter: 24 * time.Hour,
+			GiveUpAfter: 24 * time.Hour, SkipCertain: true, MaxQuestions: 20,
 		},
 		Worker: Worker{
 			Concurrency: 32, Backfill: 8, DrainTimeout: 90 * time.Second, PollInterval: 50 * time.Millisecond, HealthAddr: "127.0.0.1:8081",

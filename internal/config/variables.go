@@ -89,6 +89,8 @@ type variables struct {
 	AnalysisConfirm     string        `env:"ANALYSIS_CONFIRM" envDefault:"always" group:"Analysis" help:"always confirms analysed schemas, as the app expects; verified leaves those pending that need a review."`
 	AnalysisFallback    string        `env:"ANALYSIS_FALLBACK" envDefault:"none" group:"Analysis" help:"When the model fails: none waits, offline takes the matcher's result and says so."`
 	AnalysisRawSamples  []string      `env:"ANALYSIS_RAW_SAMPLES" envDefault:"none" group:"Analysis" help:"Whose sample values the model may see: none (it sees their shapes), all, or ids of tenants, separated by commas."`
+	AnalysisSkipModel   string        `env:"ANALYSIS_SKIP_MODEL" envDefault:"certain" group:"Analysis" help:"Which schemas no model is asked about: certain ones, whose every field is called as one of a clear entity or was mapped to it before, or never any."`
+	AnalysisQuestions   int           `env:"ANALYSIS_MAX_QUESTIONS" envDefault:"20" group:"Analysis" help:"Most questions to the model about one schema, 3 to 200; what a wide schema has beyond is mapped without it and marked."`
 	AnalysisTimeout     time.Duration `env:"ANALYSIS_TIMEOUT" envDefault:"5m" group:"Analysis" help:"Longest time for one analysis, 10s to 9m."`
 	AnalysisGiveUpAfter time.Duration `env:"ANALYSIS_GIVE_UP_AFTER" envDefault:"24h" group:"Analysis" help:"How long an analysis waits for a model, or a turn, that does not come, before it fails; 1m to 720h."`
 	AnalysisRequests    int           `env:"ANALYSIS_REQUESTS_PER_MINUTE" envDefault:"0" group:"Analysis" help:"Most requests to the model in a minute, of all workers together; 0 for no limit."`

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -34,6 +35,21 @@ type recommendationJSON struct {
 	Model             *string        `json:"model"`
 	Review            []string       `json:"review"`
 	Unmapped          []unmappedJSON `json:"unmapped"`
+	NeedsReview       bool           `json:"needs_review"`
+	Confidence        float64        `json:"confidence"`
+	EntityConfidence  float64        `json:"entity_confidence"`
+	VerifiedRows      int            `json:"verified_rows"`
+	PromptVersion     *string        `json:"prompt_version"`
+	Usage             usageJSON      `json:"usage"`
+}
+
+// usageJSON is what the whole run cost, over all its attempts.
+type usageJSON struct {
+	Calls            int  `json:"calls"`
+	CachedCalls      int  `json:"cached_calls"`
+	PromptTokens     int  `json:"prompt_tokens"`
+	CompletionTokens int  `json:"completion_tokens"`
+	TokensEstimated  bool `json:"tokens_estimated"`
 }
 
 type canonicalJSON struct {
@@ -75,6 +91,11 @@ func (t *tx) encodeRecommendation(r analysis.Recommendation, runID string, entit
 	if err != nil {
 		return "", err
 	}
+	var usage usageJSON
+	_, err = t.query(&usage, "SELECT calls, cached_calls, prompt_tokens, completion_tokens, tokens_estimated FROM schemacast_runs WHERE id = ?", runID)
+	if err != nil {
+		return "", fmt.Errorf("read what run %s cost: %w", runID, err)
+	}
 	out := recommendationJSON{
 		Action:            string(r.Action),
 		EntityID:          unlessZero(r.EntityID),
@@ -92,6 +113,12 @@ func (t *tx) encodeRecommendation(r analysis.Recommendation, runID string, entit
 		Model:             unlessZero(r.Model),
 		Review:            append([]string{}, r.Review...),
 		Unmapped:          make([]unmappedJSON, len(r.Unmapped)),
+		NeedsReview:       r.NeedsReview(),
+		Confidence:        r.Confidence,
+		EntityConfidence:  r.EntityConfidence,
+		VerifiedRows:      r.VerifiedRows,
+		PromptVersion:     unlessZero(r.PromptVersion),
+		Usage:             usage,
 	}
 	for i, m := range r.Mappings {
 		out.FieldMappings[i] = mappingJSON{

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/schema"
@@ -35,6 +37,31 @@ func TestCommitWritesEverythingOnce(t *testing.T) {
 		g.wantValue("completed", "SELECT outcome FROM schemacast_attempts WHERE ended_ms IS NOT NULL")
 		g.wantValue("1", "SELECT entity_version FROM schemacast_tenants")
 		g.wantValue("NULL", "SELECT confirmed_at FROM schemas WHERE id = ?", id)
+	})
+}
+
+// TestRecommendationSaysWhatItRestsOn: the keys that we add for whoever reviews.
+func TestRecommendationSaysWhatItRestsOn(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		c := g.claim(id, "a")
+		g.must(g.Checkpoint(t.Context(), c, []byte("one"), analysis.Usage{Calls: 1, PromptTokens: 700, CompletionTokens: 50}))
+		g.must(g.Checkpoint(t.Context(), c, []byte("two"), analysis.Usage{CachedCalls: 1, Estimated: true}))
+		r := createCustomer()
+		r.Engine, r.Model, r.PromptVersion = schema.EngineLLM, "gpt-x", "p7"
+		r.Confidence, r.EntityConfidence, r.VerifiedRows = 0.8, 0.9, 5
+		r.Mappings[1].Review = analysis.ReviewMappingUnshared
+		g.commit(c, r)
+		got := decodeJSON(t, g.value("SELECT "+g.dialect.text("ai_recommendations")+" FROM schemas WHERE id = ?", id)).(map[string]any)
+		want := map[string]any{
+			"engine": "llm", "model": "gpt-x", "prompt_version": "p7", "confidence": 0.8, "entity_confidence": 0.9, "verified_rows": 5.0, "needs_review": true,
+			"usage": map[string]any{"calls": 1.0, "cached_calls": 1.0, "prompt_tokens": 700.0, "completion_tokens": 50.0, "tokens_estimated": true},
+		}
+		for key, value := range want {
+			if diff := cmp.Diff(value, got[key]); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", key, diff)
+			}
+		}
 	})
 }
 

@@ -35,6 +35,8 @@ type dialect struct {
 	timeFormat string
 	// ageFormat is the number of seconds since one of the app's timestamps.
 	ageFormat string
+	// mappedField is the name of the target in schema_mappings.mapping_definition, as m.
+	mappedField string
 }
 
 func dialectOf(name string) (dialect, error) {
@@ -51,6 +53,8 @@ func dialectOf(name string) (dialect, error) {
 			textFormat: "%s::text",
 			timeFormat: "to_char(%s, 'YYYY-MM-DD HH24:MI:SS')",
 			ageFormat:  "extract(epoch FROM timezone('UTC', clock_timestamp()) - %s)::bigint",
+			// The column is json, so it is valid.
+			mappedField: "m.mapping_definition #>> '{schema_mapping,fields,0,fieldName}'",
 		}, nil
 	case SQLite:
 		return dialect{
@@ -60,6 +64,8 @@ func dialectOf(name string) (dialect, error) {
 			textFormat: "CAST(%s AS text)",
 			timeFormat: "strftime('%%Y-%%m-%%d %%H:%%M:%%S', %s)",
 			ageFormat:  "unixepoch() - unixepoch(%s)",
+			mappedField: "CASE WHEN json_valid(m.mapping_definition) THEN " +
+				"json_extract(m.mapping_definition, '$.schema_mapping.fields[0].fieldName') END",
 		}, nil
 	default:
 		return dialect{}, fmt.Errorf("database dialect %q is not known; use %q, or %q for the embedded mode", name, Postgres, SQLite)

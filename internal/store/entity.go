@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/schemacast/schemacast/internal/analysis"
@@ -14,49 +16,88 @@ import (
 // confirmedStructs is what makes a row a canonical entity of a tenant.
 const confirmedStructs = "tenant_id = ? AND type = 'struct' AND status = 'confirmed'"
 
-// Entities implements analysis.Catalog.
+// Entities implements analysis.Catalog. The fields come with the names and values of
+// what was mapped to them before, see teach.
 func (s *Store) Entities(ctx context.Context, tenantID string) ([]schema.Entity, error) {
 	var rows []entityRow
 	query := "SELECT " + entityColumns(s.dialect) + " FROM schemas WHERE " + confirmedStructs + " ORDER BY id"
 	if err := s.db.WithContext(ctx).Raw(query, tenantID).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read the entities of a tenant: %w", translate(err))
 	}
-	return entities(rows), nil
+	list := entities(rows)
+	if err := s.teach(ctx, tenantID, list); err != nil {
+		return nil, err
+	}
+	return list, nil
 }
 
-// rematch locks the tenant, so that two workers can not both create the same
-// entity, and lets the decision be made again when entities appeared since.
+// rematch lets the decision to create an entity be made again when entities appeared
+// since, and locks the tenant, so that two workers can not both create the same one.
+// Matching against thousands of them takes a second, and others wait for the lock:
+// what is there already is matched before it is taken, and under it only what was
+// committed in between.
 func (t *tx) rematch(r *runRow, d run.Decision) (analysis.Recommendation, error) {
+	seen := make(map[int64]bool, len(d.Result.Seen))
+	maps.Copy(seen, d.Result.Seen)
 	recommendation := d.Result.Recommendation
-	if _, err := t.exec("INSERT INTO schemacast_tenants (tenant_id) VALUES (?) ON CONFLICT (tenant_id) DO NOTHING", r.TenantID); err != nil {
-		return recommendation, fmt.Errorf("lock the tenant: %w", err)
+	appeared, err := t.appeared(r.TenantID, seen)
+	if err != nil {
+		return recommendation, err
 	}
-	var version int64
-	if _, err := t.query(&version, "SELECT entity_version FROM schemacast_tenants WHERE tenant_id = ?"+t.store.dialect.forUpdate, r.TenantID); err != nil {
-		return recommendation, fmt.Errorf("lock the tenant: %w", err)
+	if len(appeared) > 0 {
+		recommendation = d.Rematch(appeared)
 	}
-	// The ids are compared and not only our version, since the app and its users
-	// create entities too.
-	var ids, added []int64
-	if _, err := t.query(&ids, "SELECT id FROM schemas WHERE "+confirmedStructs+" ORDER BY id", r.TenantID); err != nil {
-		return recommendation, fmt.Errorf("look for new entities: %w", err)
-	}
-	for _, id := range ids {
-		if !d.Result.Seen[id] {
-			added = append(added, id)
-		}
-	}
-	if len(added) == 0 {
+	if recommendation.Action != analysis.ActionCreateNew {
 		return recommendation, nil
 	}
-	var rows []entityRow
-	if _, err := t.query(&rows, "SELECT "+t.entityColumns()+" FROM schemas WHERE id IN ? ORDER BY id", added); err != nil {
-		return recommendation, fmt.Errorf("read new entities: %w", err)
+	if err := t.lockTenant(r.TenantID); err != nil {
+		return recommendation, err
 	}
-	if usable := entities(rows); len(usable) > 0 {
-		return d.Rematch(usable), nil
+	if appeared, err = t.appeared(r.TenantID, seen); err != nil || len(appeared) == 0 {
+		return recommendation, err
+	}
+	// Matched against these alone, so only a twin among them is news.
+	if again := d.Rematch(appeared); again.Action != analysis.ActionCreateNew {
+		return again, nil
 	}
 	return recommendation, nil
+}
+
+func (t *tx) lockTenant(tenantID string) error {
+	if _, err := t.exec("INSERT INTO schemacast_tenants (tenant_id) VALUES (?) ON CONFLICT (tenant_id) DO NOTHING", tenantID); err != nil {
+		return fmt.Errorf("lock the tenant: %w", err)
+	}
+	var version int64
+	if _, err := t.query(&version, "SELECT entity_version FROM schemacast_tenants WHERE tenant_id = ?"+t.store.dialect.forUpdate, tenantID); err != nil {
+		return fmt.Errorf("lock the tenant: %w", err)
+	}
+	return nil
+}
+
+// appeared are the tenant's entities that are not among seen, and puts them there. The
+// ids are compared and not only our version, since the app and its users create
+// entities too.
+func (t *tx) appeared(tenantID string, seen map[int64]bool) ([]schema.Entity, error) {
+	var ids, added []int64
+	if _, err := t.query(&ids, "SELECT id FROM schemas WHERE "+confirmedStructs+" ORDER BY id", tenantID); err != nil {
+		return nil, fmt.Errorf("look for new entities: %w", err)
+	}
+	for _, id := range ids {
+		if !seen[id] {
+			added = append(added, id)
+			seen[id] = true
+		}
+	}
+	var list []schema.Entity
+	for batch := range slices.Chunk(added, maxParameters) {
+		var rows []entityRow
+		query := "SELECT " + t.entityColumns() + " FROM schemas WHERE id IN ? AND " + confirmedStructs + " ORDER BY id"
+		if _, err := t.query(&rows, query, batch, tenantID); err != nil {
+			return nil, fmt.Errorf("read new entities: %w", err)
+		}
+		list = append(list, entities(rows)...)
+	}
+	return list, nil
 }
 
 // entityFor returns the entity of a recommendation, creating it if need be.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
@@ -40,6 +41,7 @@ func (r mappingRow) fingerprint() string {
 type ownWork struct {
 	name     string
 	mappings map[int64]string // fingerprint by id
+	doubtful []int64          // ids of those that teach nothing, see analysis.Teaches
 	current  []mappingRow     // the schema's mappings as they are now, ordered by id
 }
 
@@ -85,7 +87,24 @@ func (t *tx) saveOwnWork(r *runRow, mine *ownWork) error {
 	if err != nil {
 		return err
 	}
-	return t.execOne("note what the run wrote", "UPDATE schemacast_streams SET own_name = ?, own_mappings = ? WHERE schema_id = ?", mine.name, string(encoded), r.SchemaID)
+	var last int64
+	for id := range mine.mappings {
+		last = max(last, id)
+	}
+	return t.execOne("note what the run wrote", "UPDATE schemacast_streams SET own_name = ?, own_mappings = ?, last_mapping = ?, doubtful = ? WHERE schema_id = ?",
+		mine.name, string(encoded), last, idList(mine.doubtful), r.SchemaID)
+}
+
+// idList writes ids so that one can be found by a pattern: ,17,18,
+func idList(ids []int64) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	var list strings.Builder
+	for _, id := range ids {
+		list.WriteString("," + strconv.FormatInt(id, 10))
+	}
+	return list.String() + ","
 }
 
 // humanState identifies all that a human decides about a schema. A difference
@@ -172,6 +191,9 @@ func (x *commitment) insertMappings(entityID int64, types sideTypes, mappings []
 	slices.Sort(ids)
 	for i, id := range ids {
 		x.mine.mappings[id] = rows[i].fingerprint()
+		if !analysis.Teaches(mappings[i]) {
+			x.mine.doubtful = append(x.mine.doubtful, id)
+		}
 	}
 	return nil
 }

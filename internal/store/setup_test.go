@@ -37,6 +37,12 @@ func conformance(t *testing.T, test func(t *testing.T, g *ground)) {
 	})
 }
 
+// conformanceOnPostgres is for what only a database with several writers can show.
+func conformanceOnPostgres(t *testing.T, test func(t *testing.T, g *ground)) {
+	t.Helper()
+	test(t, newGround(t, Config{Dialect: Postgres, DSN: testenv.Postgres(t)}))
+}
+
 func newGround(t *testing.T, cfg Config) *ground {
 	t.Helper()
 	g := &ground{Store: openStore(t, cfg), t: t, tenant: "a0000001-5eed-4000-8000-000000000002"}

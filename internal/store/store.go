@@ -64,6 +64,10 @@ type Config struct {
 	RelayOwner string
 	// RelayLease is how long that lease lasts. Defaults to 10 s.
 	RelayLease time.Duration
+	// LearnEvery is the least time between two looks at what a tenant's mappings teach.
+	// A tenant with many waits fifty times as long as a look takes. Defaults to 1 s; a
+	// negative one looks every time.
+	LearnEvery time.Duration
 	// Nudge is called after a commit that wrote an event. It must not block.
 	Nudge func(schemaID int64)
 
@@ -90,6 +94,8 @@ type Store struct {
 	db      *gorm.DB
 	dialect dialect
 	cfg     Config
+	// lessons are what the mappings of tenants teach.
+	lessons lessons
 	// unanswered are claims whose commit this process can not tell the outcome of.
 	unanswered unansweredClaims
 }
@@ -166,6 +172,7 @@ func withDefaults(cfg Config) Config {
 	setDefault(&cfg.MaxRestarts, 3)
 	setDefault(&cfg.RelayLease, 10*time.Second)
 	setDefault(&cfg.bounds, bounds{pruneBatch: 3000, pruneLook: 20_000, eraseBatch: 3000, revisited: 5000})
+	setDefault(&cfg.LearnEvery, time.Second)
 	if cfg.Nudge == nil {
 		cfg.Nudge = func(int64) {}
 	}

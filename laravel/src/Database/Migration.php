@@ -16,7 +16,7 @@ use Illuminate\Support\Facades\DB;
 abstract class Migration extends LaravelMigration
 {
     /** The version of the tables that this package writes. */
-    public const LATEST = 4;
+    public const LATEST = 5;
 
     private const FOLDER = __DIR__ . '/../../resources/migrations/';
     // The key of the advisory lock that workers hold while they migrate.

@@ -4,7 +4,7 @@
 //
 // The vectors are those of a multilingual sentence encoder (multilingual-e5-small,
 // MIT), which was asked about each word by itself, reduced to a few dimensions of one
-// byte; see docs/adr/0008. The words are the encoder's own vocabulary and an English
+// byte; see docs/adr/0009. The words are the encoder's own vocabulary and an English
 // word list, so nothing here was chosen by anybody's data. build.py makes the file.
 package lexicon
 
