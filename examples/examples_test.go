@@ -183,9 +183,9 @@ func TestSourcesOfOneThingMeet(t *testing.T) {
 				known, seen := entities[what]
 				switch {
 				case !seen && r.Action != analysis.ActionCreateNew:
-					t.Errorf("%s was taken for a %s", file, r.EntityName)
+					t.Errorf("%s was taken for a %s: %s", file, r.EntityName, r.Reasoning)
 				case seen && r.EntityName != known:
-					t.Errorf("%s became %s, and not a %s", file, r.EntityName, known)
+					t.Errorf("%s became %s, and not a %s: %s", file, r.EntityName, known, r.Reasoning)
 				case len(r.Mappings) < 6:
 					t.Errorf("%s: %d fields are mapped", file, len(r.Mappings))
 				}

@@ -17,7 +17,7 @@ import (
 // to. Columns: the pair or case, source field (0 for cases), target field or entity,
 // 1 or 0 for right or wrong, then the evidence.
 func (d *dataset) writeEvidence(path string) (err error) {
-	file, err := os.Create(path)
+	file, err := os.Create(path) //nolint:gosec // the file that the user names
 	if err != nil {
 		return fmt.Errorf("write the evidence: %w", err)
 	}

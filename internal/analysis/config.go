@@ -21,7 +21,7 @@ type Config struct {
 	// Fallback defaults to FallbackNone.
 	Fallback Fallback
 	// CreateBelow is the absolute score of the best entity under which the offline
-	// engine creates a new one. Defaults to 0.45.
+	// engine creates a new one. Defaults to 0.5.
 	CreateBelow float64
 	// SkipCertain asks no model about a schema whose place is certain: every field is
 	// called as a field of one entity is, or was mapped to it before. The result says
@@ -39,7 +39,7 @@ type Config struct {
 }
 
 const (
-	defaultCreateBelow = 0.45
+	defaultCreateBelow = 0.5
 	defaultCachedBytes = 16 << 20
 	defaultQuestions   = 20
 	leastQuestions     = 3 // the entity, its fields, and what fails of them

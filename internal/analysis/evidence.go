@@ -42,7 +42,7 @@ const (
 // there. The others are argued, not fitted, since no labelled set has answers of a
 // model: the model's band and what happened on real rows weigh as much as a score
 // that goes from a guess to a certainty, agreement half of that, since matcher and
-// model often look at the same words (DINCO, matching.md A2.9), and the rest little.
+// model often look at the same words (DINCO, ICLR 2026), and the rest little.
 // All are positive: more evidence never makes a mapping less sure.
 const (
 	weighScore     = 2.0

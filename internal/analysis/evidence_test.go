@@ -17,7 +17,7 @@ func TestConfidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := newEntities("", []schema.Entity{{ID: 1, Name: "Customer", Fields: named("email", "shade")}})
+	known := newEntities("", []schema.Entity{{ID: 1, Name: "Customer", Fields: named("email", "voltage")}})
 	dst := known.existing(0, 1, src)
 	dst.lead = clearLead
 	all, none := formula.Report{Rows: 4, Produced: 4}, formula.Report{Rows: 4}

@@ -23,7 +23,7 @@ type plan string
 
 // The plans, with their number of questions. Deciding the entity first and mapping
 // inside it is what helps most where tables look alike, and only costs where they do
-// not (contract/matching.md, A2.2 and D1).
+// not.
 const (
 	// planWhole asks for decision and mappings at once: 1.
 	planWhole plan = "whole"

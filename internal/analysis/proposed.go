@@ -198,7 +198,7 @@ func (c *inquiry) completeNew(ctx context.Context, p *proposed) error {
 }
 
 // nearDuplicate is the score from which two entities are taken for the same.
-const nearDuplicate = 0.7
+const nearDuplicate = 0.85
 
 func (c *inquiry) looksLikeExisting(dst *target) bool {
 	if dst.namesake {

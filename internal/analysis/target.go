@@ -14,7 +14,7 @@ const (
 	offlineFloor = 0.5
 	// misfitFloor is the score from which a pair whose types can not be reconciled is
 	// reported: the same name has 0.3 then.
-	misfitFloor = 0.25
+	misfitFloor = 0.15
 )
 
 // target is the entity that a schema is mapped to, an existing or a new one, with

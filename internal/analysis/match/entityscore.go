@@ -30,29 +30,39 @@ var entityFeatureNames = [entityFeatureCount]string{
 // entityQuery is a schema whose entity is sought.
 type entityQuery struct {
 	profiles    []Profile
-	fingerprint fingerprint
+	text, print fingerprint // of names and descriptions; of values, too
 	topic       topic
 }
 
 func newEntityQuery(source []Profile) *entityQuery {
-	q := &entityQuery{profiles: source, fingerprint: together(source)}
+	q := &entityQuery{profiles: source}
 	var sum lexicon.Vector
 	for i := range source {
 		sum.AddVector(&source[i].name.meaning, 1)
+		q.text.merge(&source[i].text)
+		q.print.merge(&source[i].print)
 	}
+	q.text.bound()
+	q.print.bound()
 	q.topic = topicOf(&sum)
 	return q
 }
 
 // entityEvidence compares a schema with one entity.
 func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
-	c := newComparison(q.profiles, x.profiles(entity), x.faintWords(entity))
+	target := x.profiles(entity)
+	c := newComparison(q.profiles, target, x.faintWords(entity))
 	f := c.whole(c.rows())
-	own := &x.fingerprints[entity]
+	own, other := &q.print, &x.fingerprints[entity]
+	if own.valued != other.valued {
+		// Values of one side alone make it neither more nor less like the other.
+		text := textOf(x.all[entity].Fields, target)
+		own, other = &q.text, &text
+	}
 	var common float32
-	f[entityWords], common = x.wordRarity.cosine(q.fingerprint.words, own.words)
+	f[entityWords], common = x.wordRarity.cosine(own.words, other.words)
 	f[entityShared] = float32(math.Log1p(float64(common))) / 5
-	f[entityGrams], _ = x.gramRarity.cosine(q.fingerprint.grams, own.grams)
+	f[entityGrams], _ = x.gramRarity.cosine(own.grams, other.grams)
 	f[entityTopic] = max(0, q.topic.cosine(&x.topics[entity]))
 	return f
 }

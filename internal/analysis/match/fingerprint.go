@@ -12,6 +12,7 @@ import (
 // hashed words and of hashed runs of three characters.
 type fingerprint struct {
 	words, grams []uint32 // buckets, sorted
+	valued       bool     // values are among it
 }
 
 const (
@@ -22,8 +23,9 @@ const (
 	fingerprintSize = 640
 )
 
-// addField adds all that is known of a field whose name was cut into words before.
-func (f *fingerprint) addField(field *schema.Field, name []word) {
+// addText adds the names and the description of a field whose name was cut into words
+// before.
+func (f *fingerprint) addText(field *schema.Field, name []word) {
 	if len(f.grams) > 8*fingerprintSize {
 		return
 	}
@@ -38,19 +40,31 @@ func (f *fingerprint) addField(field *schema.Field, name []word) {
 	if field.Description != "" {
 		f.add(splitWords(fold(clipBytes(field.Description, 2*valueCap))))
 	}
+}
+
+func (f *fingerprint) addValues(field *schema.Field) {
+	if len(f.grams) > 8*fingerprintSize {
+		return
+	}
 	for _, sample := range sampleTexts(*field) {
+		f.valued = true
 		f.add(splitWords(fold(clipBytes(sample, valueCap/2))))
 	}
 }
 
 func (f *fingerprint) bound() { f.words, f.grams = bounded(f.words), bounded(f.grams) }
 
-// together is the fingerprint of all fields.
-func together(profiles []Profile) fingerprint {
+// merge adds the sets of another fingerprint.
+func (f *fingerprint) merge(other *fingerprint) {
+	f.words, f.grams = append(f.words, other.words...), append(f.grams, other.grams...)
+	f.valued = f.valued || other.valued
+}
+
+// textOf is the fingerprint of the names and descriptions alone.
+func textOf(fields []schema.Field, profiles []Profile) fingerprint {
 	var f fingerprint
-	for i := range profiles {
-		f.words = append(f.words, profiles[i].print.words...)
-		f.grams = append(f.grams, profiles[i].print.grams...)
+	for i := range fields {
+		f.addText(&fields[i], profiles[i].name.words)
 	}
 	f.bound()
 	return f

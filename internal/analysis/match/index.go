@@ -67,7 +67,8 @@ func (x *Index) add(position int32, names map[string]text) {
 			names[f.Name] = name
 		}
 		sum.AddVector(&name.meaning, 1)
-		x.fingerprints[position].addField(f, name.words)
+		x.fingerprints[position].addText(f, name.words)
+		x.fingerprints[position].addValues(f)
 		x.post(position, name.words)
 		for _, alias := range f.Aliases[:min(len(f.Aliases), maxAliases)] {
 			x.post(position, nameText(Tokens(alias)).words)

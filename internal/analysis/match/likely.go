@@ -9,15 +9,11 @@ import (
 // anything to do with each other: words in common, or a like meaning of names or
 // values.
 type likelyPairs struct {
-	c       *comparison
-	byWord  map[string][]int32 // concept -> targets whose name or alias has it
-	score   []float32          // of the running row, by target
-	order   []int32
-	touched []int32
+	c      *comparison
+	byWord map[string][]int32 // concept -> targets whose name or alias has it
+	score  []float32          // of the running row, by target
+	order  []int32
 }
-
-// commonWord is the share of targets above which a word says nothing.
-const commonWord = 0.25
 
 func newLikelyPairs(c *comparison) *likelyPairs {
 	n := len(c.target.profiles)

@@ -22,14 +22,17 @@ type Profile struct {
 	sense       lexicon.Vector // of name and description together
 	values      *values        // nil when none are known
 	labels      bool           // the name says that the values name the rows
-	print       fingerprint    // of this field alone
+	text, print fingerprint    // of names and description; of values, too
 }
 
 // ProfileOf profiles a field of a schema from all that is known of it.
 func ProfileOf(f schema.Field) Profile {
 	p := profileOf(f)
 	p.Shape = Shape(f.Sample)
-	p.print.addField(&f, p.name.words)
+	p.text.addText(&f, p.name.words)
+	p.text.bound()
+	p.print = p.text
+	p.print.addValues(&f)
 	p.print.bound()
 	return p
 }

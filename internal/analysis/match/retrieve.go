@@ -16,7 +16,7 @@ type Hit struct {
 const (
 	// SketchFields is how many fields of a schema are compared when its entity is
 	// sought: the most telling ones, so that the cost does not grow with its width.
-	SketchFields = 64
+	SketchFields = 32
 	// pairsAffordable is how many pairs of fields one retrieval compares in full, over
 	// all entities.
 	pairsAffordable = 3000

@@ -57,12 +57,12 @@ const (
 
 // entityWeights make the score of an entity.
 var entityWeights = [entityFeatureCount]float64{
-	entityCover:  1.70,
-	entityFilled: 2.31,
-	entityBest:   0.81,
-	entityWords:  2.02,
-	entityGrams:  4.81,
-	entityShared: 2.90,
+	entityCover:  1.68,
+	entityFilled: 2.27,
+	entityBest:   0.79,
+	entityWords:  1.84,
+	entityGrams:  4.75,
+	entityShared: 2.91,
 }
 
-const entityBias = -5.56
+const entityBias = -7.81
