@@ -30,6 +30,9 @@ var (
 	}
 )
 
+// strangers are things that no tenant here has an entity of.
+var strangers = []string{"Glacier", "Orchestra", "Mushroom", "Asteroid", "Puppet", "Lantern", "Kettle", "Compass"}
+
 // entitiesOf makes entities of 20 fields.
 func entitiesOf(n int) []schema.Entity {
 	entities := make([]schema.Entity, n)
@@ -63,10 +66,10 @@ func fieldsOf(n int, of string, sampled bool) []schema.Field {
 		part := i % len(parts)
 		fields[i] = schema.Field{Name: snake(of) + "_" + parts[part], Type: types[part], Required: i%5 == 0}
 		if i >= len(parts) {
-			thing, suffix := things[i/len(parts)%len(things)], []string{"old", "raw", "ref"}[i%3]
+			thing, suffix := strangers[i/len(parts)%len(strangers)], []string{"old", "raw", "ref"}[i%3]
 			fields[i].Name = fmt.Sprintf("%s_%s_%s", snake(thing), parts[part], suffix)
-			if i >= len(parts)*len(things) {
-				fields[i].Name += fmt.Sprint(i / len(parts) / len(things))
+			if i >= len(parts)*len(strangers) {
+				fields[i].Name += fmt.Sprint(i / len(parts) / len(strangers))
 			}
 		}
 		if sampled {

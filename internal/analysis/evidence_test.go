@@ -33,7 +33,7 @@ func TestConfidence(t *testing.T) {
 		{"model unsure", item{sources: []int{0}, engine: schema.EngineLLM, band: BandLow}, 0, all, 0.95, 0.99},
 		{"model, no row gave a value", item{sources: []int{0}, engine: schema.EngineLLM, band: BandHigh}, 0, none, 0.95, 0.99},
 		{"model alone", item{sources: []int{1}, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.5, 0.65},
-		{"model alone, no rows", item{sources: []int{1}, engine: schema.EngineLLM, band: BandHigh}, 1, formula.Report{}, 0.3, 0.49},
+		{"model alone, no rows", item{sources: []int{1}, engine: schema.EngineLLM, band: BandHigh}, 1, formula.Report{}, 0.3, 0.5},
 		{"model alone and unsure", item{sources: []int{1}, engine: schema.EngineLLM, band: BandLow}, 1, all, 0.2, 0.49},
 		{"constant", item{op: schema.OpConstant, engine: schema.EngineLLM, band: BandHigh}, 1, all, 0.2, 0.49},
 		{"matcher, all agrees", item{sources: []int{0}, engine: schema.EngineOffline}, 0, all, 0.75, 0.75},

@@ -63,8 +63,9 @@ const (
 	// fit by chance likelier, but not an equal name.
 	equalScore = 0.8
 	// someEvidence is the raw score below which a pair is not taken for want of another:
-	// in a small table that alone would do. Nineteen in twenty unrelated pairs are below.
-	someEvidence = 2
+	// in a small table that alone would do. Nine in ten unrelated pairs are below.
+	someEvidence = 1.33
+	leftOver     = 0.05
 	// mostTargets and mostSources are about what the labelled sets have: beyond, the
 	// weights are not known to hold.
 	mostTargets = 800
@@ -102,8 +103,10 @@ func decide(rows [][]judged, sources, targets int) [][]Candidate {
 			if j.equal {
 				score = max(score, equalScore)
 			}
-			evidence := 0.4 + 0.6*min(max(float64(j.raw)/someEvidence, 0), 1)
-			decided[s][i] = Candidate{Target: int(j.target), Score: score * evidence * float64(j.usable)}
+			if j.raw < someEvidence {
+				score *= leftOver
+			}
+			decided[s][i] = Candidate{Target: int(j.target), Score: score * float64(j.usable)}
 		}
 	}
 	return decided
