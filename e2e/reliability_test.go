@@ -3,7 +3,6 @@ package e2e
 import (
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,12 +17,13 @@ func TestReliabilityNamesRealTests(t *testing.T) {
 	}
 	declared := map[string]bool{}
 	declaration := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	for _, root := range []string{"../e2e", "../internal", "../cmd"} {
-		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+	tree := os.DirFS("..")
+	for _, root := range []string{"e2e", "internal", "cmd"} {
+		err := fs.WalkDir(tree, root, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err
 			}
-			source, err := os.ReadFile(path)
+			source, err := fs.ReadFile(tree, path)
 			for _, match := range declaration.FindAllStringSubmatch(string(source), -1) {
 				declared[match[1]] = true
 			}

@@ -146,8 +146,12 @@ func TestDamagedRedisLosesNothing(t *testing.T) {
 	}
 	eventually(t, "the doctor has been here", func() bool {
 		total := r.doctor.Status().Total
-		return total.Quarantined == 2 && total.Leased == 8 && total.Ghosts+total.Remains == 2
+		return total.Quarantined == 2 && total.Leased == 8
 	})
+	// What lost its task or its message may be the sweeper's find as well.
+	if total := r.doctor.Status().Total; total.Ghosts+total.Remains > 2 {
+		t.Errorf("the doctor found %+v, want two without a task or a message at most", total)
+	}
 	close(release)
 	r.waitAll(t)
 	eventually(t, "the queue is empty and its page works", func() bool {

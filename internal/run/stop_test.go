@@ -108,9 +108,10 @@ func TestStopReleasesWhatDoesNotEnd(t *testing.T) {
 					store := newFakeStore(1)
 					began := make(chan struct{}, 1)
 					// The forwarder must not take the task back before we have looked.
-					tc.cfg.DelayedInterval = time.Hour
+					cfg := tc.cfg
+					cfg.DelayedInterval = time.Hour
 					enqueue(t, opts, task.QueueInteractive, 1)
-					service := startService(t, opts, newTestHandler(t, store, signalling(began, hang), HandlerConfig{}), tc.cfg)
+					service := startService(t, opts, newTestHandler(t, store, signalling(began, hang), HandlerConfig{}), cfg)
 					<-began
 					if err := service.Stop(tc.ctx()); err != nil {
 						t.Error(err)
