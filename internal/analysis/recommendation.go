@@ -76,7 +76,8 @@ const (
 	ReviewNothingMapped    = "nothing_mapped"   // no field has a mapping
 	ReviewMappingConstant  = "constant"         // of a mapping: the value comes from no field
 	ReviewMappingUnchecked = "not_executed"     // of a mapping: no sample row had a value to run on
-	ReviewMappingAmbiguous = "ambiguous_date"   // of a mapping: day and month could change places on every sample row
+	ReviewMappingAmbiguous = "ambiguous_date"   // of a mapping: day and month, or signs of a number, could change places on every sample row
+	ReviewMappingInexact   = "inexact"          // of a mapping: a number or a time is not quite what it was
 	ReviewMappingSame      = "same_result"      // of a mapping: every sample row gave the same value, though the sources differ
 	ReviewMappingDoubtful  = "low_confidence"   // of a mapping: the evidence is thin
 	ReviewMappingUnshared  = "unshared"         // of a mapping: the model's word alone, the matcher would have mapped otherwise or not at all

@@ -168,7 +168,12 @@ func mismatch(from, to schema.Field) string {
 // that its sources name.
 func run(ctx context.Context, src *source, it item, field schema.Field) (string, formula.Report, error) {
 	names := src.names(it.sources)
-	verifier := formula.NewVerifier(src.rows.project(names))
+	rows := src.rows.project(names)
+	if len(names) == 0 {
+		// A constant reads nothing, but must not be a value that stands in the rows.
+		rows = src.rows.project(src.names(upTo(len(src.fields), quotedFields)))
+	}
+	verifier := formula.NewVerifier(rows)
 	expr := it.expr
 	if expr == "" {
 		var err error
@@ -178,6 +183,18 @@ func run(ctx context.Context, src *source, it item, field schema.Field) (string,
 	}
 	report, err := verifier.Verify(ctx, expr, names, field)
 	return expr, report, err
+}
+
+// quotedFields is among how many fields' values a constant is looked for.
+const quotedFields = 200
+
+// upTo are the positions below n, at most limit.
+func upTo(n, limit int) []int {
+	positions := make([]int, min(n, limit))
+	for i := range positions {
+		positions[i] = i
+	}
+	return positions
 }
 
 func formulaDefect(err error) (code, detail string) {
@@ -226,8 +243,10 @@ func doubt(src *source, dst *target, it item, m schema.Mapping, ev evidence, rep
 		return ReviewMappingConstant
 	case m.Confidence < doubtfulBelow:
 		return ReviewMappingDoubtful
-	case it.op == schema.OpFormatConversion && dst.holdsTime(m.Target) && len(src.timeFormats(it.sources[0])) > 1:
+	case report.Ambiguous, it.op == schema.OpFormatConversion && dst.holdsTime(m.Target) && len(src.timeFormats(it.sources[0])) > 1:
 		return ReviewMappingAmbiguous
+	case report.Changed > 0, report.Imprecise > 0:
+		return ReviewMappingInexact
 	case m.Op != schema.OpDirect && !ev.checked, it.op == schema.OpFormula && report.Produced == 0:
 		return ReviewMappingUnchecked
 	case report.Constant:

@@ -20,6 +20,8 @@ package llm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -99,6 +101,13 @@ func New(cfg Config, cache Cache, logger *slog.Logger) (*Client, error) {
 
 // Name returns the name of the model.
 func (c *Client) Name() string { return c.cfg.Model }
+
+// PromptVersion names the instructions that every prompt begins with, and the schema of
+// the answer: it changes with either.
+func (c *Client) PromptVersion() string {
+	sum := sha256.Sum256([]byte(rules + answerSchema))
+	return hex.EncodeToString(sum[:6])
+}
 
 // Close closes the idle connections. The client can still be used.
 func (c *Client) Close() { c.pool.CloseIdleConnections() }

@@ -232,3 +232,12 @@ func TestConcurrentCalls(t *testing.T) {
 		t.Errorf("%d of 16 calls failed", failures.Load())
 	}
 }
+
+// TestPromptVersion: results tell with which instructions they were made.
+func TestPromptVersion(t *testing.T) {
+	t.Parallel()
+	var versioned analysis.Versioned = testReader(t)
+	if first, again := versioned.PromptVersion(), versioned.PromptVersion(); len(first) != 12 || first != again {
+		t.Errorf("the version is %q, then %q", first, again)
+	}
+}
