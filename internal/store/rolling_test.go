@@ -157,13 +157,16 @@ func wholeLife(t *testing.T, g *ground) {
 // go into the interactive queue.
 func TestRunsOfTheVersionBefore(t *testing.T) {
 	t.Parallel()
-	for name, cfg := range map[string]func() Config{
-		SQLite:   func() Config { return Config{Dialect: SQLite, DSN: filepath.Join(t.TempDir(), "app.db")} },
-		Postgres: func() Config { return Config{Dialect: Postgres, DSN: testenv.Postgres(t)} },
+	for name, cfg := range map[string]func(t *testing.T) Config{
+		SQLite: func(t *testing.T) Config {
+			t.Helper()
+			return Config{Dialect: SQLite, DSN: filepath.Join(t.TempDir(), "app.db")}
+		},
+		Postgres: func(t *testing.T) Config { t.Helper(); return Config{Dialect: Postgres, DSN: testenv.Postgres(t)} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := &ground{Store: openStore(t, cfg()), t: t, tenant: "a0000001-5eed-4000-8000-000000000002"}
+			g := &ground{Store: openStore(t, cfg(t)), t: t, tenant: "a0000001-5eed-4000-8000-000000000002"}
 			g.must(g.CreateAppTables(t.Context()))
 			migrations, err := g.migrations()
 			g.must(err)
