@@ -155,7 +155,7 @@ func TestFault33SoketiFindsEventsTooLarge(t *testing.T) {
 		g := newFaultGround(t)
 		g.recorder.Behave(limited(1000))
 		g.start(t)
-		g.enqueue(g.add(wide(100)))
+		g.enqueue(g.add(wide(60)))
 		g.prove(verdict{calls: 1, runs: "completed 1"})
 		g.wantHistory("started completed")
 		for _, m := range g.recorder.Messages() {
@@ -168,7 +168,7 @@ func TestFault33SoketiFindsEventsTooLarge(t *testing.T) {
 		t.Parallel()
 		g := newFaultGround(t)
 		g.start(t)
-		ids := g.add(append(shapes(3), wide(100))...)
+		ids := g.add(append(shapes(3), wide(60))...)
 		g.recorder.Behave(func(n int, messages []testenv.Published) testenv.Reply {
 			for _, m := range messages {
 				if strings.Contains(string(m.Data), `"schema_id":`+ids[1]+",") {

@@ -21,7 +21,7 @@ const (
 		GRANT SELECT ON tenants TO %[1]s;
 		GRANT SELECT, INSERT, UPDATE ON schemas TO %[1]s;
 		GRANT SELECT, INSERT, UPDATE, DELETE ON schema_mappings, schemacast_runs, schemacast_attempts, schemacast_streams,
-			schemacast_events, schemacast_answers, schemacast_tenants, schemacast_meta TO %[1]s;
+			schemacast_events, schemacast_answers, schemacast_spending, schemacast_tenants, schemacast_meta TO %[1]s;
 		GRANT USAGE ON SEQUENCE schemas_id_seq, schema_mappings_id_seq TO %[1]s`
 	producerGrants = `
 		GRANT SELECT ON tenants, schemacast_meta TO %[1]s;

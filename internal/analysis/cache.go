@@ -107,10 +107,10 @@ func (c *cache) digest(all []schema.Entity) (sum digest, size int) {
 			facts.write(f.Name, f.Type, f.Format, f.Description, string(f.Sample), strconv.FormatBool(f.Required))
 			learned.write(f.Aliases...)
 			learned.number(int64(len(f.Aliases)))
-			for _, value := range f.Samples {
+			for _, value := range f.Learned {
 				learned.write(string(value))
 			}
-			learned.number(int64(len(f.Samples)))
+			learned.number(int64(len(f.Learned)))
 		}
 		facts.number(int64(len(entity.Fields)))
 		size += fieldBytes * len(entity.Fields)

@@ -73,7 +73,7 @@ func TestLearnedNamesReachTheModel(t *testing.T) {
 	t.Parallel()
 	entities := shop()
 	entities[0].Fields[1].Aliases = []string{"vorname", "prenom", "nome", "etunimi"}
-	entities[0].Fields[1].Samples = rawValues(`"Wilhelmine"`)
+	entities[0].Fields[1].Learned = rawValues(`"Wilhelmine"`)
 	b := setup(t, analysis.Config{RawSamples: func(string) bool { return true }}, entities, step{proposal: goodProposal()})
 	r := b.analyze(t, bronze(t, customerFields, customerRow), nil).Recommendation
 	card := b.model.asked[0].Entities[0]

@@ -241,7 +241,7 @@ func TestDigestTellsEntitiesApart(t *testing.T) {
 		},
 		"alias": func(e []schema.Entity) []schema.Entity { e[0].Fields[0].Aliases = []string{"x"}; return e },
 		"value": func(e []schema.Entity) []schema.Entity {
-			e[0].Fields[0].Samples = []json.RawMessage{json.RawMessage("1")}
+			e[0].Fields[0].Learned = []json.RawMessage{json.RawMessage("1")}
 			return e
 		},
 		"gone": func(e []schema.Entity) []schema.Entity { return e[:1] },

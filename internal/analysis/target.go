@@ -61,7 +61,7 @@ func (t *target) locate() {
 func (t *target) shared() []schema.Field {
 	fields := slices.Clone(t.fields)
 	for i := range fields {
-		fields[i].Samples, fields[i].Aliases = nil, nil
+		fields[i].Learned, fields[i].Aliases = nil, nil
 	}
 	return fields
 }

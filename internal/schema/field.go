@@ -26,6 +26,8 @@ type Field struct {
 	Sample json.RawMessage
 	// Samples are further values as JSON, as far as they are known.
 	Samples []json.RawMessage
+	// Learned are, on a field of an entity, values of the sources that Aliases come from.
+	Learned []json.RawMessage
 	// Aliases are, on a field of an entity, the names of fields that were mapped to it
 	// before, in this tenant only.
 	Aliases []string

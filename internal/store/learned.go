@@ -210,7 +210,7 @@ func (s *Store) teach(ctx context.Context, tenantID string, entities []schema.En
 		for i := range e.Fields {
 			f := &e.Fields[i]
 			f.Aliases = names[f.Name]
-			f.Samples = values[f.Name]
+			f.Learned = values[f.Name]
 		}
 	}
 	return nil

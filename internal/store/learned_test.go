@@ -28,7 +28,7 @@ func (g *ground) learnedNames(tenant string) []string {
 			if len(f.Aliases) > 0 {
 				list = append(list, f.Name+" = "+strings.Join(f.Aliases, " "))
 			}
-			for _, v := range f.Samples {
+			for _, v := range f.Learned {
 				list = append(list, f.Name+": "+string(v))
 			}
 		}

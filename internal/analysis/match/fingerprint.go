@@ -46,7 +46,8 @@ func (f *fingerprint) addValues(field *schema.Field) {
 	if len(f.grams) > 8*fingerprintSize {
 		return
 	}
-	for _, sample := range sampleTexts(*field) {
+	// Not those that were learned: they tell the sources apart more than the entities.
+	for _, sample := range sampleTexts(field.Sample, field.Samples) {
 		f.valued = true
 		f.add(splitWords(fold(clipBytes(sample, valueCap/2))))
 	}

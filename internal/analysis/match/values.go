@@ -72,7 +72,7 @@ func hashOf(text string) uint64 {
 
 // valuesOf returns nil when nothing is known of the values.
 func valuesOf(f schema.Field) *values {
-	samples := sampleTexts(f)
+	samples := sampleTexts(f.Sample, f.Samples, f.Learned)
 	if len(samples) == 0 {
 		return nil
 	}
@@ -100,7 +100,7 @@ func valuesOf(f schema.Field) *values {
 	return v
 }
 
-func sampleTexts(f schema.Field) []string {
+func sampleTexts(first json.RawMessage, more ...[]json.RawMessage) []string {
 	var texts []string
 	add := func(raw json.RawMessage) {
 		if text, ok := sampleText(raw); ok && len(texts) < maxValues {
@@ -109,9 +109,11 @@ func sampleTexts(f schema.Field) []string {
 			}
 		}
 	}
-	add(f.Sample)
-	for _, raw := range f.Samples {
-		add(raw)
+	add(first)
+	for _, list := range more {
+		for _, raw := range list {
+			add(raw)
+		}
 	}
 	return texts
 }
