@@ -129,9 +129,12 @@ func (w *worker) build(cfg *config.Config, link *relayLink) error {
 // stops them in the opposite order. work is what goes on meanwhile.
 func (w *worker) run(ctx context.Context, work func(context.Context) error) error {
 	err := w.start(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = work(ctx)
 		w.logger.Info("a signal came; a second one ends the worker at once", "running", w.service.Running())
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = nil // told to stop while it started, which is no failure
 	}
 	// The parts get a fresh context: the signal ended the other one.
 	return errors.Join(err, w.stop(context.WithoutCancel(ctx)))
