@@ -28,7 +28,7 @@ func runOn(t *testing.T, dataset string, flags ...string) string {
 	if err := run(append(flags, "-dataset", in, "-out", out), &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
-	written, err := os.ReadFile(out) //nolint:gosec // written a line above
+	written, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}
