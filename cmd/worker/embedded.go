@@ -53,7 +53,7 @@ func isProduction(environ []string) bool {
 
 // leading are the variables that lead to services. In the embedded mode they are
 // given, so others are not looked at.
-var leading = []string{"DB_", "DATABASE_", "REDIS_", "BROADCAST_", "PUSHER_", "REVERB_", "APP_ENV", "HEALTH_ADDR", "ADMIN_ADDR"}
+var leading = []string{"DB_", "DATABASE_", "REDIS_", "BROADCAST_", "PUSHER_", "REVERB_", "APP_ENV", "HEALTH_ADDR", "ADMIN_", "VITE_PUSHER_"}
 
 func isLeading(variable string) bool {
 	return slices.ContainsFunc(leading, func(prefix string) bool { return strings.HasPrefix(variable, prefix) })

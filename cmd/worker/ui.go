@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -19,9 +21,9 @@ import (
 func newUIConfig(cfg *config.Config, logger *slog.Logger) admin.UIConfig {
 	c := admin.UIConfig{
 		Version: buildinfo.Version(), ChannelMode: cfg.Broadcast.Channel, ChannelTemplate: broadcast.TenantTemplate,
-		Bands: [2]float64{0.9, 0.7}, Logger: logger,
+		Bands: cfg.Admin.Bands, AppURL: cfg.Admin.AppURL, Samples: cfg.Admin.Samples, Logger: logger,
 	}
-	if b := cfg.Broadcast; b.Publishes() {
+	if b := cfg.Broadcast.Browser; b.Host != "" {
 		scheme := "http"
 		if b.Secure {
 			scheme = "https"
@@ -30,6 +32,61 @@ func newUIConfig(cfg *config.Config, logger *slog.Logger) admin.UIConfig {
 	}
 	return c
 }
+
+func access(cfg config.Admin) admin.Access {
+	a := admin.Access{Proxies: cfg.Proxies, Header: cfg.Header}
+	for _, token := range cfg.Tokens {
+		a.Tokens = append(a.Tokens, admin.Token{Secret: token.Secret.Reveal(), Tenants: token.Tenants})
+	}
+	return a
+}
+
+// dashboard is the UI of a real worker, and its way to Redis.
+type dashboard struct {
+	*admin.UI
+	redis redis.UniversalClient
+}
+
+func newDashboard(cfg *config.Config, db *store.Store, logger *slog.Logger) (*dashboard, error) {
+	d := &dashboard{redis: newLimitRedis(cfg.Redis.Options())}
+	var err error
+	if d.UI, err = newUI(cfg, db, d.redis, logger); err != nil {
+		return nil, errors.Join(err, d.redis.Close())
+	}
+	return d, nil
+}
+
+func newUI(cfg *config.Config, db *store.Store, client redis.UniversalClient, logger *slog.Logger) (*admin.UI, error) {
+	requests, err := newRequests(db, client, logger)
+	if err != nil {
+		return nil, err
+	}
+	ports := admin.Ports{Graphs: db, Tenants: db, Requests: requests}
+	admission, err := broadcast.NewAdmission(broadcastConfig(cfg.Broadcast))
+	if err != nil {
+		return nil, err
+	}
+	if admission != nil { // a nil of another type would not be nil
+		ports.Admission = admission
+	}
+	c := newUIConfig(cfg, logger)
+	c.Access = access(cfg.Admin)
+	return admin.NewUI(cfg.Worker.AdminAddr, c, ports)
+}
+
+// stop ends it without waiting for long: a browser keeps its connection.
+func (d *dashboard) stop(ctx context.Context) error {
+	if d == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, dashboardStop)
+	defer cancel()
+	return errors.Join(d.UI.Stop(ctx), d.redis.Close())
+}
+
+// dashboardStop is how long answers that are under way may take. Idle connections are
+// closed at once.
+const dashboardStop = 5 * time.Second
 
 // dashboardRequester is who asks when somebody clicks.
 const dashboardRequester = "dashboard"
