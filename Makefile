@@ -24,6 +24,7 @@ build: ## Build the programs into bin/
 
 .PHONY: test
 test: ## Run every test against real PostgreSQL, Redis and Soketi; installs what is missing (PKG=, ARGS=)
+	@[ "$(PKG)" != ./... ] || scripts/web.sh test
 	@scripts/with-services.sh go test $(RACE) -shuffle=on -count=1 -timeout=8m $(ARGS) $(PKG)
 
 .PHONY: test-unit
@@ -69,6 +70,10 @@ fuzz: ## Look for formulas that pass the gate and take too much, and for panics 
 .PHONY: lint
 lint: ## Check formatting, modules, the rings, style and shell scripts
 	@scripts/lint.sh
+
+.PHONY: web
+web: ## Build the dashboard of web/ into internal/admin/dist, which is committed
+	@scripts/web.sh build
 
 .PHONY: services
 services: ## Run PostgreSQL, Redis and Soketi until Ctrl-C and print their addresses (POSTGRES_PORT=, REDIS_PORT=, SOKETI_PORT=)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the source, all of it even after a first finding, and fails if any check did:
-# formatting, go vet, modules, a build without cgo, golangci-lint, shellcheck, lock files.
+# formatting, go vet, modules, a build without cgo, golangci-lint, shellcheck, the
+# dashboard, lock files.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,6 +18,8 @@ main() {
   check "build without cgo" env CGO_ENABLED=0 go build ./...
   check "golangci-lint $golangci_version" lint_go
   check "shellcheck" lint_shell
+  check "web" "$root/scripts/web.sh" check
+  check "internal/admin/dist" "$root/scripts/web.sh" fresh
   check "lock files" lock_files_name_no_registry
   [[ ${#failed[@]} -eq 0 ]] || die "failed: $(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
   say "No findings"

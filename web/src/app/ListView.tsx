@@ -124,7 +124,6 @@ const ListRow = memo(
     const [word, icon] = words[state];
     const name = titleOf(schema);
     return (
-      // biome-ignore lint/a11y/useKeyWithClickEvents: the button in its first cell does the same
       <tr
         className={selected ? 'row row--selected' : 'row'}
         aria-selected={selected}

@@ -140,16 +140,19 @@ function Loaded({ graph, schema, detail, config, onSelect }: LoadedProps) {
         </Section>
       )}
       {detail.mappings.length > 0 && <Mappings detail={detail} config={config} />}
-      {detail.unmapped.length > 0 && schema.analysis === 'completed' && (
-        <Section title="Not mapped" count={detail.unmapped.length}>
-          <ul className="plain-list">
-            {detail.unmapped.map(({ source, why }) => (
-              <li key={source}>
-                <bdi>{source}</bdi> <span className="sc-dim">{why}</span>
-              </li>
-            ))}
-          </ul>
-        </Section>
+      {schema.analysis === 'completed' && (
+        <>
+          <Missing
+            title="Not mapped"
+            list={detail.unmapped.filter(({ source }) => source)}
+            name={({ source }) => source}
+          />
+          <Missing
+            title="Required, not filled"
+            list={detail.unmapped.filter(({ source }) => !source)}
+            name={({ target }) => target}
+          />
+        </>
       )}
       <Runs runs={detail.runs} />
       <Section title="Fields" count={detail.fields.length} closed={detail.mappings.length > 0}>
@@ -167,6 +170,33 @@ function Loaded({ graph, schema, detail, config, onSelect }: LoadedProps) {
         <p className="sc-dim">Nothing of it is mapped.</p>
       )}
     </>
+  );
+}
+
+type Unmapped = Detail['unmapped'][number];
+
+function Missing({
+  title,
+  list,
+  name,
+}: {
+  title: string;
+  list: readonly Unmapped[];
+  name: (item: Unmapped) => string;
+}) {
+  const reasons = new Set(list.map(({ why }) => why));
+  const [common] = reasons.size === 1 ? reasons : [];
+  return list.length === 0 ? null : (
+    <Section title={title} count={list.length}>
+      {common && <p className="sc-dim">{common}</p>}
+      <ul className="plain-list">
+        {list.map(item => (
+          <li key={name(item)}>
+            <bdi>{name(item)}</bdi> {!common && <span className="sc-dim">{item.why}</span>}
+          </li>
+        ))}
+      </ul>
+    </Section>
   );
 }
 

@@ -53,7 +53,8 @@ export interface Detail {
   readonly entity: Entity | null;
   /** Those to look at first come first. */
   readonly mappings: readonly Mapping[];
-  readonly unmapped: readonly { readonly source: string; readonly why: string | null }[];
+  /** Fields of the source that lead nowhere, and fields that the entity requires and nothing fills. */
+  readonly unmapped: readonly { readonly source: string; readonly target: string; readonly why: string | null }[];
   readonly decision: Decision | null;
   /** Newest first. */
   readonly runs: readonly RunDetail[];
@@ -75,8 +76,8 @@ export function parseDetail(value: unknown): Detail {
     mappings: present(list(json.mappings).map(mappingOf)),
     unmapped: present(
       list(json.unmapped).map(item => {
-        const source = text(object(item)?.source);
-        return source === null ? null : { source, why: text(object(item)?.why) };
+        const json = object(item);
+        return json && { source: text(json.source) ?? '', target: text(json.target) ?? '', why: text(json.why) };
       }),
     ),
     decision: decision && {

@@ -76,7 +76,8 @@ export class Live {
   private started = false;
   private subscription: Subscription | null = null;
   private signal: Signal = 'connecting';
-  private downSince: number | null = Date.now();
+  private downSince: number | null = null;
+  private graceTimer: ReturnType<typeof setTimeout> | undefined;
   private queue: AnalysisEvent[] = [];
   private flushing: (() => void) | null = null;
   private reading: Promise<void> | null = null;
@@ -132,11 +133,14 @@ export class Live {
 
   /** Stops everything; the state stays as it is. It can be started again. */
   stop(): void {
+    if (!this.started) return;
     this.started = false;
     this.subscription?.off();
     this.abort.abort();
     this.reading = null;
     clearTimeout(this.timer);
+    clearTimeout(this.graceTimer);
+    this.downSince = null;
     this.dueAt = Number.POSITIVE_INFINITY;
     this.flushing?.();
     this.flushing = null;
@@ -207,9 +211,13 @@ export class Live {
       void this.refetch(); // what was published meanwhile is gone
       return;
     }
-    this.downSince ??= Date.now();
+    if (this.downSince === null) {
+      this.downSince = Date.now();
+      clearTimeout(this.graceTimer);
+      this.graceTimer = setTimeout(() => this.judge(), times.grace);
+    }
     this.judge(reason);
-    this.wake(times.grace);
+    this.wake(times.pollPaused);
   }
 
   /** Says how true the screen is. */

@@ -17,7 +17,7 @@ export function isFacet(graph: State, schema: Schema, facet: Facet): boolean {
     case 'completed':
       return schema.analysis === 'completed';
     case 'unmapped':
-      return !graph.links.has(schema.id) && !isBusy(schema);
+      return !graph.links.has(schema.id) && !isBusy(schema) && schema.analysis !== 'failed';
   }
 }
 

@@ -8,6 +8,7 @@ import {
   ReactFlowProvider,
   useReactFlow,
   useStore,
+  useStoreApi,
 } from '@xyflow/react';
 import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import {
@@ -75,7 +76,9 @@ const sparseAbove = 200;
 const miniMapFrom = 30;
 const miniMapUpTo = 2000;
 /** Up to this the whole graph is kept in view; above, what is new is. */
-const fitUpTo = 40;
+const fitUpTo = 24;
+/** The smallest zoom at which names can be read. */
+const readable = 0.72;
 const freshFor = 2000;
 
 function Flow(props: SchemaFlowProps) {
@@ -102,10 +105,11 @@ function Flow(props: SchemaFlowProps) {
   const camera = useCamera(graph, loaded, nodes);
   const move = useCallback((changes: NodeChange<FlowNode>[]) => setMoved(old => afterMoves(old, changes)), []);
   const onKeyDown = useKeyboard({ nodes, graph, selection, onSelect, expand });
-  // A selection that comes from elsewhere, as from a list, is brought into view.
+  // A selection that comes from elsewhere, as from a list or an address, is brought into view.
   useEffect(() => {
-    if (selection) camera.show(selection);
-  }, [selection, camera.show]);
+    if (selection && loaded) requestAnimationFrame(() => requestAnimationFrame(() => camera.show(selection)));
+  }, [selection, loaded, camera.show]);
+  useFocusKeeper(nodes);
 
   return (
     <FlowContext.Provider value={actions}>
@@ -253,12 +257,22 @@ interface Camera {
 
 /** Keeps what happens in view, until somebody looks elsewhere. */
 function useCamera(graph: State, loaded: boolean, nodes: readonly FlowNode[]): Camera {
-  const { fitView, setCenter, getZoom, getNode } = useReactFlow();
+  const { fitView, setCenter, setViewport, getZoom, getNode, getNodes, getNodesBounds } = useReactFlow();
+  const store = useStoreApi();
   const [following, setFollowing] = useState(true);
   const clickedOn = useRef<string | null>(null);
   const seen = useRef<{ tenant: string; ids: ReadonlySet<number> } | null>(null);
   const fit = useCallback(() => void fitView({ padding: 0.12, maxZoom: 1, duration: motion(300) }), [fitView]);
   const fitSoon = useCallback(() => requestAnimationFrame(() => requestAnimationFrame(fit)), [fit]);
+  /** The first picture can be read: small graphs are seen whole, of large ones the top. */
+  const begin = useCallback(() => {
+    const bounds = getNodesBounds(getNodes());
+    const { width, height } = store.getState();
+    const whole = Math.min(width / (bounds.width + 80), height / (bounds.height + 120));
+    const zoom = Math.min(1, Math.max(whole, readable));
+    const y = whole >= readable ? (height - bounds.height * zoom) / 2 : 32;
+    void setViewport({ x: (width - bounds.width * zoom) / 2 - bounds.x * zoom, y: y - bounds.y * zoom, zoom });
+  }, [getNodes, getNodesBounds, setViewport, store]);
   const centre = useCallback(
     (id: string, duration: number) => {
       const node = getNode(id);
@@ -276,16 +290,13 @@ function useCamera(graph: State, loaded: boolean, nodes: readonly FlowNode[]): C
     const before = seen.current?.tenant === graph.tenantId ? seen.current.ids : null;
     const ids = new Set(graph.schemas.keys());
     seen.current = { tenant: graph.tenantId, ids };
-    if (before === null) {
-      if (nodes.length <= sparseAbove) fitSoon();
-      return;
-    }
+    if (before === null) return void requestAnimationFrame(() => begin());
     const newest = [...ids].filter(id => !before.has(id)).at(-1);
     if (!following || newest === undefined) return;
-    if (nodes.length <= fitUpTo) return void fitSoon();
+    if (nodes.length <= fitUpTo) return void requestAnimationFrame(begin);
     const schema = graph.schemas.get(newest);
     if (schema) requestAnimationFrame(() => centre(nodeIdOf(schema), motion(400)));
-  }, [graph.tenantId, graph.schemas, loaded, following, nodes.length, fitSoon, centre]);
+  }, [graph.tenantId, graph.schemas, loaded, following, nodes.length, begin, centre]);
   const { schemas } = graph;
   const latest = useRef(schemas);
   latest.current = schemas;
@@ -343,6 +354,21 @@ function useKeyboard({ nodes, graph, selection, onSelect, expand }: KeyboardPart
     const { x, y } = next.position;
     void setCenter(x + (next.width ?? 0) / 2, y + 60, { zoom: getZoom() }).then(() => focusSoon(next.id));
   };
+}
+
+/** Follows a focused node whose id changes with its state, so that a keyboard stays where it was. */
+function useFocusKeeper(nodes: readonly FlowNode[]): void {
+  const focused = useRef<string | null>(null);
+  const id = document.activeElement?.closest('.react-flow__node')?.getAttribute('data-id');
+  if (id) focused.current = id;
+  useEffect(() => {
+    const before = focused.current;
+    if (!before || document.activeElement !== document.body || nodes.some(node => node.id === before)) return;
+    const of = selectionOf(before);
+    const now = of && nodes.find(node => keyOf(selectionOf(node.id) ?? of) === keyOf(of));
+    focused.current = null;
+    if (now) focusSoon(now.id);
+  }, [nodes]);
 }
 
 /** A node outside of the view is rendered first. */

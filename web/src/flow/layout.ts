@@ -8,12 +8,12 @@ import { type Link, linksOf, type State } from '../core/index.js';
 /** Sizes in pixels at zoom 1. */
 export const size = {
   width: 272,
-  header: 76,
+  header: 84,
   row: 24,
   /** From the left edge of one column to that of the other. */
   columns: 560,
   /** Between the upper edges of two collapsed nodes. */
-  pitch: 96,
+  pitch: 104,
   /** Rows of an expanded node; what is beyond is counted in one more. */
   rows: 30,
 };

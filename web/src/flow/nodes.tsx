@@ -53,32 +53,34 @@ export const AnalyzingSchemaNode = memo(function AnalyzingSchemaNode({ data, sel
   const failed = state === 'failed';
   return (
     <Card look={data} tone={failed ? 'failed' : state === 'queued' ? 'queued' : 'analyzing'} selected={selected}>
-      <Head
-        icon={failed ? <FailedIcon /> : state === 'queued' ? <QueuedIcon /> : <SpinnerIcon />}
-        title={titleOf(schema)}
-        aside={failed ? attempts(schema) : <Elapsed schema={schema} />}
-      />
-      {failed ? (
-        <div className="sc-line sc-error" title={schema.error ?? undefined}>
-          <bdi>{schema.error ?? 'The analysis failed.'}</bdi>
-        </div>
-      ) : (
-        <Busy schema={schema} heardAt={data.heardAt} />
-      )}
-      {failed && (
-        <div className="sc-actions nodrag">
-          {retry && (
-            <button type="button" onClick={() => retry(schema.id)}>
-              <RetryIcon /> Retry
-            </button>
-          )}
-          {copy && (
-            <button type="button" onClick={() => copy(schema.id)}>
-              <CopyIcon /> Copy details
-            </button>
-          )}
-        </div>
-      )}
+      <div className="sc-main">
+        <Head
+          icon={failed ? <FailedIcon /> : state === 'queued' ? <QueuedIcon /> : <SpinnerIcon />}
+          title={titleOf(schema)}
+          aside={failed ? attempts(schema) : <Elapsed schema={schema} />}
+        />
+        {failed ? (
+          <div className="sc-line sc-error" title={schema.error ?? undefined}>
+            <bdi>{schema.error ?? 'The analysis failed.'}</bdi>
+          </div>
+        ) : (
+          <Busy schema={schema} heardAt={data.heardAt} />
+        )}
+        {failed && (
+          <div className="sc-actions nodrag">
+            {retry && (
+              <button type="button" onClick={() => retry(schema.id)}>
+                <RetryIcon /> Retry
+              </button>
+            )}
+            {copy && (
+              <button type="button" onClick={() => copy(schema.id)}>
+                <CopyIcon /> Copy details
+              </button>
+            )}
+          </div>
+        )}
+      </div>
       <Handle type="source" position={Position.Right} id="head" isConnectable={false} />
     </Card>
   );
@@ -90,13 +92,17 @@ function Busy({ schema, heardAt }: { schema: Schema; heardAt: number }) {
   const quiet = heardAt > 0 && now - heardAt > silence;
   const { progress } = schema;
   const doing = waits ? 'Waiting for a worker…' : 'Analyzing Schema…';
+  const news = quiet ? `no news since ${timeOfDay(heardAt)}` : stageOf(progress);
   return (
     <>
       <div className="sc-line">
         <span className="sc-doing">{doing}</span>
-        <span className="sc-dim">{quiet ? `no news since ${timeOfDay(heardAt)}` : (stageOf(progress) ?? '')}</span>
+        <span className="sc-dim">{plural(schema.fields.length, 'field')}</span>
       </div>
-      <Facts schema={schema} />
+      <div className="sc-line sc-dim sc-small">
+        {news && <span>{news}</span>}
+        {schema.hash && <code>{schema.hash.slice(0, 8)}</code>}
+      </div>
       {progress && progress.total > 1 && (
         <progress
           className="sc-progress"
@@ -128,27 +134,29 @@ export const SourceSchemaNode = memo(function SourceSchemaNode({ id, data, selec
   const { retry } = useFlow();
   return (
     <Card look={data} tone="source" selected={selected}>
-      <Head
-        icon={<SourceIcon />}
-        title={titleOf(schema)}
-        aside={confidence !== null && <Confidence confidence={confidence} band={band} />}
-        expand={{ kind: 'schema', id: schema.id, expanded: data.expanded, controls: id }}
-      />
-      <div className="sc-line">
-        {state === 'review' && (
-          <span className="sc-badge sc-badge--review">
-            <ReviewIcon /> Review
-          </span>
-        )}
-        {schema.status === 'rejected' && <span className="sc-badge">rejected</span>}
-        {state === 'new' && <span className="sc-badge">not analysed</span>}
-        {state === 'disabled' && <span className="sc-badge">analysis disabled</span>}
-        <Facts schema={schema} />
-        {state === 'new' && retry && (
-          <button type="button" className="sc-link nodrag" onClick={() => retry(schema.id)}>
-            Analyse
-          </button>
-        )}
+      <div className="sc-main">
+        <Head
+          icon={<SourceIcon />}
+          title={titleOf(schema)}
+          aside={confidence !== null && <Confidence confidence={confidence} band={band} />}
+          expand={{ kind: 'schema', id: schema.id, expanded: data.expanded, controls: id }}
+        />
+        <div className="sc-line">
+          {state === 'review' && (
+            <span className="sc-badge sc-badge--review">
+              <ReviewIcon /> Review
+            </span>
+          )}
+          {schema.status === 'rejected' && <span className="sc-badge">rejected</span>}
+          {state === 'new' && <span className="sc-badge">not analysed</span>}
+          {state === 'disabled' && <span className="sc-badge">analysis disabled</span>}
+          <Facts schema={schema} />
+          {state === 'new' && retry && (
+            <button type="button" className="sc-link nodrag" onClick={() => retry(schema.id)}>
+              Analyse
+            </button>
+          )}
+        </div>
       </div>
       {data.expanded && <Fields fields={schema.fields} side="source" mapped={data.mapped} />}
       <Handle type="source" position={Position.Right} id="head" isConnectable={false} />
@@ -161,13 +169,15 @@ export const EntitySchemaNode = memo(function EntitySchemaNode({ id, data, selec
   const { entity, sources } = data;
   return (
     <Card look={data} tone="entity" selected={selected}>
-      <Head
-        icon={<EntityIcon />}
-        title={entity.name}
-        expand={{ kind: 'entity', id: entity.id, expanded: data.expanded, controls: id }}
-      />
-      <div className="sc-line sc-dim">
-        {plural(entity.fields.length, 'field')} · {plural(sources, 'source')}
+      <div className="sc-main">
+        <Head
+          icon={<EntityIcon />}
+          title={entity.name}
+          expand={{ kind: 'entity', id: entity.id, expanded: data.expanded, controls: id }}
+        />
+        <div className="sc-line sc-dim">
+          {plural(entity.fields.length, 'field')} · {plural(sources, 'source')}
+        </div>
       </div>
       {data.expanded && <Fields fields={entity.fields} side="target" mapped={null} />}
       <Handle type="target" position={Position.Left} id="head" isConnectable={false} />
@@ -289,7 +299,7 @@ function Fields({
 
 /** How much taller a node is when its fields show. Pixels. */
 export const heightOf = (fields: number, expanded: boolean): number =>
-  size.header + (expanded ? (Math.min(fields, size.rows) + (fields > size.rows ? 1 : 0)) * size.row + 12 : 0);
+  size.header + (expanded ? (Math.min(fields, size.rows) + (fields > size.rows ? 1 : 0)) * size.row + 8 : 0);
 
 /** The node type of a schema: what is not settled is shown as the app's dashboard shows it. */
 export const typeOf = (schema: Schema): 'analyzingSchema' | 'sourceSchema' =>
