@@ -154,6 +154,25 @@ func TestAnswerIsSavedBeforeItIsRead(t *testing.T) {
 	}
 }
 
+// A refusal is paid like an answer, and the next attempt starts where this one did.
+func TestFailedQuestionIsCharged(t *testing.T) {
+	t.Parallel()
+	cost := analysis.Usage{Calls: 2, PromptTokens: 70, CompletionTokens: 5}
+	away := &analysis.ModelError{Kind: analysis.ModelUnavailable, Detail: "cut off"}
+	b := setup(t, analysis.Config{}, shop(), step{err: away, cost: cost}, step{proposal: goodProposal()})
+	s := bronze(t, customerFields, customerRow)
+	if _, err := b.analyzer.Analyze(t.Context(), b.recorder.request(s, nil)); !errors.Is(err, away) {
+		t.Fatalf("error is %v, want the model's", err)
+	}
+	if diff := cmp.Diff(cost, b.recorder.usage); diff != "" || len(b.recorder.saved) != 1 {
+		t.Fatalf("%d checkpoints, usage (-want +got):\n%s", len(b.recorder.saved), diff)
+	}
+	b.analyze(t, s, b.recorder.saved[0])
+	if len(b.model.asked) != 2 || b.recorder.usage.Calls != 3 {
+		t.Errorf("%d questions, %d calls counted; want 2 and 3", len(b.model.asked), b.recorder.usage.Calls)
+	}
+}
+
 func TestModelErrorsAreReturnedAsTheyAre(t *testing.T) {
 	t.Parallel()
 	s := bronze(t, customerFields, customerRow)

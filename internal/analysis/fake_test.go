@@ -33,10 +33,12 @@ type model struct {
 	read  int
 }
 
-// step is one answer, or the error instead of it. unreadable makes Read fail.
+// step is one answer, or the error instead of it, and what that costs. unreadable makes
+// Read fail.
 type step struct {
 	proposal   analysis.Proposal
 	err        error
+	cost       analysis.Usage
 	unreadable bool
 }
 
@@ -66,7 +68,7 @@ func (m *model) Ask(ctx context.Context, q analysis.Question) (analysis.Answer, 
 
 func (s step) give() (analysis.Answer, error) {
 	if s.err != nil {
-		return analysis.Answer{}, s.err
+		return analysis.Answer{Usage: s.cost}, s.err
 	}
 	raw, err := json.Marshal(scripted{Proposal: s.proposal, Unreadable: s.unreadable})
 	return analysis.Answer{Raw: raw, Usage: analysis.Usage{Calls: 1, PromptTokens: 100, CompletionTokens: 20}}, err

@@ -2,9 +2,11 @@ package analysis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // transcript is the conversation with a model about one schema: what was asked, and
@@ -21,6 +23,9 @@ type transcript struct {
 	// left is how many more questions may be asked, over all attempts of the run.
 	left int
 }
+
+// chargeTimeout bounds the writing of what a failed question has cost.
+const chargeTimeout = 5 * time.Second
 
 // newTranscript continues from a checkpoint, or starts without one.
 func newTranscript(c *inquiry, saved *checkpoint) *transcript {
@@ -69,8 +74,11 @@ func (t *transcript) put(ctx context.Context, q Question) (exchange, error) {
 	answer, err := t.model.Ask(ctx, q)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.usage = t.usage.Add(answer.Usage) // a failed call may have cost something, too
+	t.usage = t.usage.Add(answer.Usage)
 	if err != nil {
+		if lost := t.charge(ctx, answer.Usage); lost != nil {
+			err = errors.Join(err, lost)
+		}
 		return exchange{}, err
 	}
 	e := exchange{Question: q, Answer: answer.Raw}
@@ -83,6 +91,24 @@ func (t *transcript) put(ctx context.Context, q Question) (exchange, error) {
 		return exchange{}, fmt.Errorf("save the answer of the model: %w", err)
 	}
 	return e, nil
+}
+
+// charge counts what a failed question has cost, with the answers that there are. The
+// run may be over for its deadline; what was paid is written all the same.
+func (t *transcript) charge(ctx context.Context, usage Usage) error {
+	if usage.Calls == 0 {
+		return nil
+	}
+	raw, err := t.kept.encode()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chargeTimeout)
+	defer cancel()
+	if err := t.save(ctx, raw, usage); err != nil {
+		return fmt.Errorf("save what a failed question has cost: %w", err)
+	}
+	return nil
 }
 
 // spend takes one question from what is left, false when nothing is. A first question

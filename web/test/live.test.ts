@@ -150,6 +150,31 @@ test('large tenants come in pages, up to a limit that is told', async () => {
   expect(live.getState().graph.totals.schemas).toBe(9);
 });
 
+test('what has changed comes in pages too, and is asked for again when one is missing', async () => {
+  let broken = true;
+  const asked: SnapshotRequest[] = [];
+  const { live, transport, pass } = setup({
+    fetchSnapshot: async request => {
+      asked.push(request);
+      if (request.cursor === null && request.since === null) return parseSnapshot(graphOf([{ id: 1 }, { id: 2 }]));
+      const totals = { schemas: 3, entities: 0 };
+      if (request.cursor === null)
+        return parseSnapshot(graphOf([{ id: 3 }], { delta: true, since: 's2', next: 'c', totals }));
+      if (broken) throw new Error('cut off');
+      return parseSnapshot(graphOf([{ id: 1, name: 'new' }], { delta: true, since: 's2', totals }));
+    },
+  });
+  transport.signal('live');
+  await pass(100);
+  await pass(31_000);
+  expect(asked.at(-1)).toMatchObject({ cursor: 'c' });
+  broken = false;
+  await pass(20_000);
+  expect(live.getState().graph.schemas.get(1)?.name).toBe('new');
+  expect(live.getState().graph.since).toBe('s2');
+  expect(asked.filter(request => request.since === 's1').length).toBeGreaterThan(1);
+});
+
 test('an event that is not understood makes it ask the database; one of a foreign tenant does not', async () => {
   const { live, transport, database, pass } = setup();
   transport.signal('live');

@@ -255,32 +255,28 @@ export class Live {
     const { fetchSnapshot, maxSchemas = 5_000 } = this.options;
     const asked = this.state.graph.clock;
     const first = await fetchSnapshot({ since: this.state.graph.since, cursor: null, signal });
-    if (first === null || signal.aborted) return;
-    this.dispatch({ type: 'snapshot', snapshot: first, asked });
-    if (first.delta) {
-      // Only a whole reading tells what is gone.
-      const { graph } = this.state;
-      const { schemas, entities } = first.totals;
-      if (schemas < graph.schemas.size || entities < graph.entities.size) {
-        this.set({ graph: { ...graph, since: null } });
-        this.again = true;
-      }
+    if (first === null) return;
+    const schemas = new Set<number>();
+    const entities = new Set<number>();
+    for (let page = first; ; ) {
+      if (signal.aborted) return;
+      this.dispatch({ type: 'snapshot', snapshot: page, asked });
+      for (const schema of page.schemas) schemas.add(schema.id);
+      for (const entity of page.entities) entities.add(entity.id);
+      if (page.next === null || (!first.delta && schemas.size >= maxSchemas)) break;
+      const following = await fetchSnapshot({ since: null, cursor: page.next, signal });
+      if (following === null) return;
+      page = following;
+    }
+    if (!first.delta) {
+      this.dispatch({ type: 'complete', schemas, entities, asked, since: first.since });
       return;
     }
-    const seen = { schemas: new Set<number>(), entities: new Set<number>() };
-    const collect = (page: Snapshot) => {
-      for (const schema of page.schemas) seen.schemas.add(schema.id);
-      for (const entity of page.entities) seen.entities.add(entity.id);
-    };
-    collect(first);
-    for (let page = first; page.next !== null && seen.schemas.size < maxSchemas; ) {
-      const following = await fetchSnapshot({ since: null, cursor: page.next, signal });
-      if (following === null || signal.aborted) return;
-      page = following;
-      collect(page);
-      this.dispatch({ type: 'snapshot', snapshot: page, asked });
-    }
-    this.dispatch({ type: 'complete', ...seen, asked, since: first.since });
+    const { graph } = this.state;
+    // Only a whole reading tells what is gone.
+    const gone = first.totals.schemas < graph.schemas.size || first.totals.entities < graph.entities.size;
+    this.dispatch({ type: 'current', since: gone ? null : first.since });
+    this.again ||= gone;
   }
 
   /** How long the database may be left alone. */

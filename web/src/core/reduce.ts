@@ -6,7 +6,7 @@ import { type EntityStamp, type Happening, type Stamps, type State, unheard } fr
 export type Action =
   | { readonly type: 'events'; readonly events: readonly AnalysisEvent[]; readonly now: number }
   | { readonly type: 'ignored'; readonly reason: Ignored }
-  /** A page, or all of a delta. `asked` is the state's clock when the reading began. */
+  /** A page of the graph, or of what has changed. `asked` is the state's clock when the reading began. */
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot; readonly asked: number }
   /** The last page of all has come: what was in none of them, and has not been heard of since, is gone. */
   | {
@@ -16,6 +16,8 @@ export type Action =
       readonly asked: number;
       readonly since: string | null;
     }
+  /** All that has changed has come; from here on it is asked what has changed since, or for everything when that is null. */
+  | { readonly type: 'current'; readonly since: string | null }
   /** Somebody asked for an analysis. */
   | { readonly type: 'requested'; readonly schemaId: number; readonly now: number }
   /** That was refused: back to what it was. */
@@ -34,6 +36,8 @@ export function reduce(state: State, action: Action): State {
       return applySnapshot(state, action.snapshot, action.asked);
     case 'complete':
       return complete(state, action);
+    case 'current':
+      return { ...state, since: action.since };
     case 'requested':
       return requested(state, action.schemaId, action.now);
     case 'refused':
@@ -226,7 +230,6 @@ function applySnapshot(state: State, snapshot: Snapshot, asked: number): State {
     links: draft.links,
     totals: snapshot.totals,
     typicalMs: snapshot.typicalMs ?? state.typicalMs,
-    since: snapshot.delta ? snapshot.since : state.since,
   };
 }
 
