@@ -63,7 +63,8 @@ func (c *control) seed(o order) any {
 	c.exec(`INSERT INTO schemas (created_at, updated_at, hash, tenant_id, name, type, status, ai_analysis_status, ai_analyzed_at, sample_data, detected_fields)
 		SELECT now() - interval '1 hour', now() - interval '1 hour', $1 || '-source-' || n, $1, 'source_' || n, 'input', 'confirmed', 'completed',
 			now() - interval '1 hour', '[]', `+seedFields+` FROM generate_series(1, $2::int) n`, o.Tenant, o.Seed.Schemas)
-	// Link k is the k/schemas-th of its schema, and each of a schema leads elsewhere.
+	// Link k is the k/schemas-th of its schema, and each of a schema leads elsewhere; neighbours
+	// lead to the same, as sources of one system do.
 	c.exec(`WITH source AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM schemas WHERE tenant_id = $1 AND type = 'input'),
 			entity AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM schemas WHERE tenant_id = $1 AND type = 'struct')
 		INSERT INTO schema_mappings (schema_id, target_schema_id, field_path, mapping_definition, created_at, updated_at)
@@ -71,8 +72,8 @@ func (c *control) seed(o order) any {
 			json_build_object('sourcePath', field, 'fieldName', field)))), now() - interval '1 hour', now() - interval '1 hour'
 		FROM generate_series(0, $4::int - 1) k CROSS JOIN generate_series(0, 1) twice
 		CROSS JOIN LATERAL (SELECT 'field_' || (1 + k / $2 * 2 + twice) AS field) f CROSS JOIN source CROSS JOIN entity
-		WHERE source.n = k % $2::int AND entity.n = (k % $2 / 6 + k / $2 * 7) % $3::int`,
-		o.Tenant, o.Seed.Schemas, max(o.Seed.Entities, 1), o.Seed.Links)
+		WHERE source.n = k % $2::int AND entity.n = (source.n * greatest($3::int - 2 * $5::int, 1) / $2 + k / $2 * $5) % $3`,
+		o.Tenant, o.Seed.Schemas, o.Seed.Entities, o.Seed.Links, max(o.Seed.Entities/15, 1))
 	return decode[[]int64](c.t, []byte(c.value("SELECT json_agg(id ORDER BY id)::text FROM schemas WHERE tenant_id = $1 AND type = 'input'", o.Tenant)))
 }
 

@@ -122,7 +122,7 @@ func (c *control) run(b browser, scripts ...string) {
 	go func() { ended <- cmd.Wait() }()
 	c.t.Cleanup(func() { // where a step below has ended the test
 		cancel()
-		<-ended
+		_ = <-ended
 	})
 	for {
 		select {
