@@ -279,6 +279,7 @@ const long = "2025-01-01 00:00:00"
 // age makes all rows look as if nothing had happened for long, and returns that moment.
 func (g *ground) age() (page schema.GraphPage) {
 	g.t.Helper()
+	g.looks.never = true
 	for _, table := range []string{"schemas", "schema_mappings"} {
 		g.sql("UPDATE "+table+" SET created_at = ?, updated_at = ?", long, long)
 	}
@@ -425,4 +426,37 @@ func TestGraphDeltaBounds(t *testing.T) {
 			t.Error("where most changed, a delta is of no use")
 		}
 	})
+}
+
+// Where the mappings are many they are not looked at each time: what a human did is told
+// late then, and is told.
+func TestGraphTellsOfMappingsLate(t *testing.T) {
+	conformance(t, func(t *testing.T, g *ground) {
+		id := g.insertCustomer()
+		g.commit(g.claim(id, "a"), createCustomer())
+		before := g.age()
+		g.looks.never = false
+		remembered := func() {
+			base, ok := parseSince(before.Since, g.tenant)
+			if !ok {
+				t.Fatal("the moment can not be read")
+			}
+			g.looks.keep(g.tenant, mappingState{prints: base.prints, newest: 1, times: g.mappingTimes()}, time.Hour)
+		}
+		remembered()
+		g.sql("DELETE FROM schema_mappings WHERE id = (SELECT max(id) FROM schema_mappings)")
+		late := g.page(schema.GraphQuery{TenantID: g.tenant, Since: before.Since})
+		if !late.Delta || len(late.Schemas) > 0 {
+			t.Fatalf("the look is not remembered:\n%s", lines(late))
+		}
+		g.looks = mappingLooks{}
+		found := g.page(schema.GraphQuery{TenantID: g.tenant, Since: late.Since, Known: late.Tag})
+		if found.Unchanged || len(found.Schemas) != 1 || len(found.Links) != 1 || found.Links[0].Fields != 1 {
+			t.Errorf("after the next look the delta is\n%s", lines(found))
+		}
+	})
+}
+
+func (g *ground) mappingTimes() int64 {
+	return toID(g.t, g.value("SELECT CAST(COALESCE(sum("+g.dialect.epoch("updated_at")+"), 0) AS bigint) FROM schema_mappings"))
 }
