@@ -132,13 +132,19 @@ func TestDemo(t *testing.T) {
 			Status string `json:"ai_analysis_status"`
 		} `json:"schemas"`
 		Entities []any `json:"entities"`
-		Mappings []any `json:"mappings"`
+		Links    []struct {
+			Fields int `json:"fields"`
+		} `json:"links"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&graph); err != nil {
 		t.Fatal(err)
 	}
-	if len(graph.Schemas) != 15 || len(graph.Entities) < 5 || len(graph.Mappings) < 100 {
-		t.Errorf("the graph has %d schemas, %d entities and %d mappings", len(graph.Schemas), len(graph.Entities), len(graph.Mappings))
+	mappings := 0
+	for _, link := range graph.Links {
+		mappings += link.Fields
+	}
+	if len(graph.Schemas) != 15 || len(graph.Entities) < 5 || len(graph.Links) != 15 || mappings < 100 {
+		t.Errorf("the graph has %d schemas, %d entities and %d mappings in %d links", len(graph.Schemas), len(graph.Entities), mappings, len(graph.Links))
 	}
 
 	// A second terminal adds a source.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -51,7 +53,7 @@ func isProduction(environ []string) bool {
 
 // leading are the variables that lead to services. In the embedded mode they are
 // given, so others are not looked at.
-var leading = []string{"DB_", "DATABASE_", "REDIS_", "BROADCAST_", "PUSHER_", "REVERB_", "APP_ENV", "HEALTH_ADDR", "ADMIN_ADDR"}
+var leading = []string{"DB_", "DATABASE_", "REDIS_", "BROADCAST_", "PUSHER_", "REVERB_", "APP_ENV", "HEALTH_ADDR", "ADMIN_", "VITE_PUSHER_"}
 
 func isLeading(variable string) bool {
 	return slices.ContainsFunc(leading, func(prefix string) bool { return strings.HasPrefix(variable, prefix) })
@@ -102,7 +104,10 @@ func prepare(ctx context.Context, db *store.Store) error {
 
 // show serves the page, prints events as they are sent, and runs the demo.
 func (c runCmd) show(ctx context.Context, p *program, cfg *config.Config, services *embedded.Services, db *store.Store) error {
-	page, err := startPage(ctx, cfg, db)
+	options := cfg.Redis.Options()
+	client := redis.NewUniversalClient(&options)
+	defer func() { _ = client.Close() }()
+	page, err := c.startPage(ctx, cfg, db, client, newLogger(cfg.Log, p.stderr))
 	if err != nil {
 		return err
 	}
@@ -118,7 +123,7 @@ func (c runCmd) show(ctx context.Context, p *program, cfg *config.Config, servic
 	say(p.stdout, "Schemacast runs with Redis, database and event server inside this process; its data is in %s.", c.Data)
 	say(p.stdout, "Engine: %s\n", engineHint(cfg.Analysis))
 	if c.Demo {
-		if err := c.runDemo(ctx, p, cfg, db); err != nil || ctx.Err() != nil {
+		if err := c.runDemo(ctx, p, client, db); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -155,21 +160,27 @@ func unset(environ []string) string {
 	return "env " + text.String()
 }
 
-func startPage(ctx context.Context, cfg *config.Config, db *store.Store) (*admin.UI, error) {
-	page, err := admin.NewUI(pageAddr, admin.UIConfig{
-		Tenant: demoTenant, Channel: demoChannel, Key: cfg.Broadcast.Key, Host: cfg.Broadcast.Host, Port: cfg.Broadcast.Port,
-		Scheme: "http", NextFreePort: true,
-	}, db)
+// startPage serves the dashboard of the demo's tenant. Nobody is asked for a token: it
+// listens on loopback.
+func (c runCmd) startPage(
+	ctx context.Context, cfg *config.Config, db *store.Store, client redis.UniversalClient, logger *slog.Logger,
+) (*admin.UI, error) {
+	requests, err := newRequests(db, client, logger)
+	if err != nil {
+		return nil, err
+	}
+	uiConfig := newUIConfig(cfg, logger)
+	uiConfig.Access, uiConfig.Samples, uiConfig.NextFreePort = admin.Access{Open: demoTenant}, true, true
+	page, err := admin.NewUI(pageAddr, uiConfig, admin.Ports{
+		Graphs: db, Tenants: db, Requests: requests, Sources: &sources{requests: requests, folder: filepath.Join(c.Examples, "more")},
+	})
 	if err != nil {
 		return nil, err
 	}
 	return page, page.Start(ctx)
 }
 
-func (c runCmd) runDemo(ctx context.Context, p *program, cfg *config.Config, db *store.Store) error {
-	options := cfg.Redis.Options()
-	client := redis.NewUniversalClient(&options)
-	defer func() { _ = client.Close() }()
+func (c runCmd) runDemo(ctx context.Context, p *program, client redis.UniversalClient, db *store.Store) error {
 	producer, err := task.NewProducer(client, task.ProducerConfig{Name: "demo"})
 	if err != nil {
 		return err

@@ -41,9 +41,6 @@ func (c runCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Worker.AdminAddr != "" {
-		_, _ = fmt.Fprintln(p.stderr, "warning: ADMIN_ADDR is set, and this version serves its page in the embedded mode only")
-	}
 	w, err := newWorker(ctx, cfg, newLogger(cfg.Log, p.stderr))
 	if err != nil {
 		return err
@@ -86,6 +83,7 @@ type worker struct {
 	service   *run.Service
 	keepers   *keepers
 	health    *admin.Server
+	ui        *dashboard            // nil without ADMIN_ADDR
 	limits    redis.UniversalClient // counts what all workers ask of the model
 	logger    *slog.Logger
 	// unheard says which tenants' events nobody can hear.
@@ -122,6 +120,10 @@ func (w *worker) build(cfg *config.Config, link *relayLink) error {
 	w.health, err = admin.NewServer(cfg.Worker.HealthAddr, admin.ServerConfig{
 		Alive: w.service.Alive, Draining: w.service.Draining, Checks: readiness(db, model, w.service, w.keepers, w.relay), Logger: logger,
 	})
+	if err != nil || cfg.Worker.AdminAddr == "" {
+		return err
+	}
+	w.ui, err = newDashboard(cfg, db, logger)
 	return err
 }
 
@@ -151,6 +153,12 @@ func (w *worker) start(ctx context.Context) error {
 		return err
 	}
 	w.logger.Info("health server started", "addr", w.health.Addr())
+	if w.ui != nil {
+		if err := w.ui.Start(ctx); err != nil {
+			return err
+		}
+		w.logger.Info("admin server started", "addr", w.ui.Addr())
+	}
 	// A broadcast server that refuses us fails no analysis, so it is no reason to stay
 	// down; it has to be seen, though.
 	if err := w.publisher.Check(ctx); err != nil {
@@ -180,7 +188,7 @@ func (w *worker) start(ctx context.Context) error {
 // stop ends the parts in the order in which work flows, so that what one still hands
 // over is taken by the next: runs, their events, and only then the database.
 func (w *worker) stop(ctx context.Context) error {
-	err := errors.Join(w.keepers.stop(ctx), w.service.Stop(ctx))
+	err := errors.Join(w.keepers.stop(ctx), w.service.Stop(ctx), w.ui.stop(ctx))
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	err = errors.Join(err, w.relay.Stop(ctx))

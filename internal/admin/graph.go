@@ -4,16 +4,23 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
 // Graphs gives what there is to draw.
 type Graphs interface {
-	// Graph reads the graph of one tenant, and nothing of another. Its error is
-	// schema.ErrUnknownTenant when there is no such tenant.
-	Graph(ctx context.Context, tenantID string) (schema.Graph, error)
+	// GraphPage reads a part of the graph of one tenant, and nothing of another. Its error
+	// is schema.ErrUnknownTenant or schema.ErrBadCursor where the query is at fault.
+	GraphPage(ctx context.Context, q schema.GraphQuery) (schema.GraphPage, error)
+	// SchemaTenant returns the tenant of a schema, else run.ErrUnknownSchema.
+	SchemaTenant(ctx context.Context, schemaID int64) (string, error)
+	// Detail reads one schema of a tenant, else run.ErrUnknownSchema.
+	Detail(ctx context.Context, schemaID int64, tenantID string, samples bool) (schema.Detail, error)
 }
 
 const (
@@ -22,122 +29,91 @@ const (
 	// graphReaders is how many graphs are read at once: they can be large, and a page
 	// that is reloaded in a hurry must not cost the workers their connections.
 	graphReaders = 4
+	// mostSchemas is the largest page.
+	mostSchemas = 1000
 )
 
-type graphJSON struct {
-	Seq       int64         `json:"seq"`
-	Schemas   []schemaJSON  `json:"schemas"`
-	Entities  []entityJSON  `json:"entities"`
-	Mappings  []mappingJSON `json:"mappings"`
-	Truncated bool          `json:"truncated"`
-}
-
-type schemaJSON struct {
-	ID             int64                 `json:"id"`
-	Name           *string               `json:"name"`
-	Status         schema.Status         `json:"status"`
-	AnalysisStatus schema.AnalysisStatus `json:"ai_analysis_status"`
-	Hash           string                `json:"hash"`
-	Fields         []fieldJSON           `json:"fields"`
-	Seq            int64                 `json:"seq"`
-	RunID          *string               `json:"run_id"`
-	Error          *string               `json:"error"`
-	CreatedAt      *time.Time            `json:"created_at"` // RFC 3339, UTC
-}
-
-type entityJSON struct {
-	ID     int64       `json:"id"`
-	Name   string      `json:"name"`
-	Fields []fieldJSON `json:"fields"`
-}
-
-// fieldJSON has no sample value: they are the tenant's data.
-type fieldJSON struct {
-	Name     string `json:"name"`
-	Type     string `json:"type"`
-	Format   string `json:"format,omitempty"`
-	Required bool   `json:"required"`
-}
-
-type mappingJSON struct {
-	SchemaID   int64    `json:"schema_id"`
-	EntityID   int64    `json:"entity_id"`
-	Source     string   `json:"source"`
-	Target     string   `json:"target"`
-	Type       string   `json:"type"`
-	Formula    *string  `json:"formula"`
-	Confidence *float64 `json:"confidence"`
-}
-
-type errorJSON struct {
-	Error string `json:"error"`
-}
-
-func (u *UI) graph(w http.ResponseWriter, r *http.Request) {
+func (u *UI) graph(w http.ResponseWriter, r *http.Request, who identity) {
+	tenantID, values := r.PathValue("tenant"), r.URL.Query()
+	limit, err := strconv.Atoi(values.Get("limit"))
+	if values.Has("limit") && (err != nil || limit < 1 || limit > mostSchemas) {
+		fail(w, http.StatusBadRequest, "limit is no number from 1 to 1000; leave it out for 500", "limit")
+		return
+	}
+	if !who.tenants.Has(tenantID) {
+		unknownTenant(w)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), graphTimeout)
 	defer cancel()
-	graph, err := u.readGraph(ctx, r.PathValue("tenant"))
+	page, err := u.readGraph(ctx, schema.GraphQuery{
+		TenantID: tenantID, Limit: limit, Cursor: values.Get("cursor"), Since: values.Get("since"), Known: knownTag(r),
+	})
 	switch {
 	case err == nil:
-		write(w, http.StatusOK, newGraphJSON(graph))
+		writeGraph(w, page)
 	case errors.Is(err, schema.ErrUnknownTenant):
-		write(w, http.StatusNotFound, errorJSON{schema.ErrUnknownTenant.Error()})
+		unknownTenant(w)
+	case errors.Is(err, schema.ErrBadCursor):
+		fail(w, http.StatusBadRequest, schema.ErrBadCursor.Error(), "cursor")
 	default:
-		if r.Context().Err() == nil {
-			u.cfg.Logger.Error("graph can not be read", "error", err)
-		}
-		write(w, http.StatusServiceUnavailable, errorJSON{"the graph can not be read now; the log says why"})
+		u.unavailable(w, r, "the graph can not be read", err)
 	}
 }
 
-func (u *UI) readGraph(ctx context.Context, tenantID string) (schema.Graph, error) {
+func unknownTenant(w http.ResponseWriter) {
+	fail(w, http.StatusNotFound, schema.ErrUnknownTenant.Error(), "unknown_tenant")
+}
+
+func unknownSchema(w http.ResponseWriter) {
+	fail(w, http.StatusNotFound, run.ErrUnknownSchema.Error(), "unknown_schema")
+}
+
+func writeGraph(w http.ResponseWriter, page schema.GraphPage) {
+	if page.Tag != "" {
+		w.Header().Set("ETag", `W/"`+page.Tag+`"`)
+	}
+	if page.Unchanged {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	write(w, http.StatusOK, newGraphJSON(page))
+}
+
+// knownTag is the tag that a client has. It names the state of the tenant and not one
+// answer, so it may come from an answer to another query.
+func knownTag(r *http.Request) string {
+	tag, _, _ := strings.Cut(r.Header.Get("If-None-Match"), ",")
+	return strings.Trim(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
+}
+
+func (u *UI) readGraph(ctx context.Context, q schema.GraphQuery) (schema.GraphPage, error) {
 	select {
 	case u.readers <- struct{}{}:
 		defer func() { <-u.readers }()
-		return u.graphs.Graph(ctx, tenantID)
+		return u.ports.Graphs.GraphPage(ctx, q)
 	case <-ctx.Done():
-		return schema.Graph{}, context.Cause(ctx)
+		return schema.GraphPage{}, context.Cause(ctx)
 	}
 }
 
-func newGraphJSON(g schema.Graph) graphJSON {
-	out := graphJSON{
-		Seq: g.Seq, Truncated: g.Truncated,
-		Schemas:  make([]schemaJSON, len(g.Schemas)),
-		Entities: make([]entityJSON, len(g.Entities)),
-		Mappings: make([]mappingJSON, len(g.Mappings)),
+// ownSchema returns the id in the path and its tenant, when who may see it; else it has
+// answered as for one that does not exist.
+func (u *UI) ownSchema(ctx context.Context, w http.ResponseWriter, r *http.Request, who identity) (id int64, tenantID string, ok bool) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil || id < 1 {
+		unknownSchema(w)
+		return 0, "", false
 	}
-	for i, s := range g.Schemas {
-		out.Schemas[i] = schemaJSON{
-			ID: s.ID, Name: unlessZero(s.Name), Status: s.Status, AnalysisStatus: s.AnalysisStatus, Hash: s.Hash,
-			Fields: newFieldsJSON(s.Fields), Seq: s.Seq, RunID: unlessZero(s.RunID), Error: unlessZero(s.Error),
-			CreatedAt: unlessZero(s.CreatedAt),
-		}
+	tenantID, err = u.ports.Graphs.SchemaTenant(ctx, id)
+	switch {
+	case errors.Is(err, run.ErrUnknownSchema) || err == nil && !who.tenants.Has(tenantID):
+		unknownSchema(w)
+	case err != nil:
+		u.unavailable(w, r, "the schema can not be read", err)
+	default:
+		return id, tenantID, true
 	}
-	for i, e := range g.Entities {
-		out.Entities[i] = entityJSON{ID: e.ID, Name: e.Name, Fields: newFieldsJSON(e.Fields)}
-	}
-	for i, m := range g.Mappings {
-		out.Mappings[i] = mappingJSON{
-			SchemaID: m.SchemaID, EntityID: m.EntityID, Source: m.Source, Target: m.Target, Type: m.Type,
-			Formula: unlessZero(m.Formula), Confidence: m.Confidence,
-		}
-	}
-	return out
-}
-
-func newFieldsJSON(fields []schema.Field) []fieldJSON {
-	list := make([]fieldJSON, len(fields))
-	for i, f := range fields {
-		list[i] = fieldJSON{Name: f.Name, Type: f.Type, Format: f.Format, Required: f.Required}
-	}
-	return list
-}
-
-func unlessZero[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
+	return 0, "", false
 }

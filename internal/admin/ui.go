@@ -1,38 +1,47 @@
 package admin
 
 import (
-	"bytes"
-	"crypto/sha256"
-	_ "embed" // the page
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/klauspost/compress/gzhttp"
 )
 
-//go:embed page.html
-var page []byte
-
-// UIConfig says where a browser on this machine finds the events of one tenant.
-type UIConfig struct {
-	// Tenant is the id of the tenant that the page shows.
-	Tenant string
-	// Channel is the name of the channel of its events, with its prefix.
-	Channel string
-	// Key is the app's key on the server of the Pusher protocol. Without one the page
-	// reads the graph every few seconds.
-	Key string
-	// Host and Port are where that server listens, Scheme is http or https: PUSHER_HOST,
-	// PUSHER_PORT and PUSHER_SCHEME, as a browser reaches them.
-	Host   string
-	Port   int
+// EventServer is the server of the Pusher protocol as browsers reach it.
+type EventServer struct {
+	Key  string
+	Host string
+	Port int
+	// Scheme is http or https, which stand for ws and wss.
 	Scheme string
-	// AuthEndpoint is the URL that signs subscriptions of private channels.
-	AuthEndpoint string
+	// Cluster is of Pusher's cloud.
+	Cluster string
+}
+
+// UIConfig says what the dashboard shows, and to whom.
+type UIConfig struct {
+	// Version is of the program.
+	Version string
+	Access  Access
+	// Events is where the page hears of changes. Defaults to nowhere: it asks every few
+	// seconds.
+	Events *EventServer
+	// ChannelMode is public, private or encrypted.
+	ChannelMode string
+	// ChannelTemplate is the name of a tenant's channel without the prefix of the mode.
+	ChannelTemplate string
+	// Bands are the least confidences that are shown as good and as fair.
+	Bands [2]float64
+	// AppURL is the app's page of a schema, with {schema_id} and {tenant_id}. Defaults to none.
+	AppURL string
+	// Samples shows sample records. They are data of the tenant.
+	Samples bool
 	// NextFreePort takes a later port when the one of the address is taken. Defaults to
 	// an error.
 	NextFreePort bool
@@ -40,52 +49,115 @@ type UIConfig struct {
 	Logger *slog.Logger
 }
 
-// UI serves a page that shows a tenant's schemas live at /, what the page needs to
-// know at /api/config, and the graph of any tenant at /api/tenants/{tenant}/graph. It
-// asks nobody who they are, so it listens on loopback, and answers only requests that
-// name it so: a page of the web whose name was made to resolve to 127.0.0.1 does not.
+// Ports are what a UI needs of the other parts.
+type Ports struct {
+	Graphs   Graphs
+	Tenants  TenantSearch
+	Requests Requests
+	// Admission signs subscriptions; nil where the channels are public, or there are none.
+	Admission Admission
+	// Sources adds sources to the demo; nil for no demo.
+	Sources Sources
+}
+
+// UI serves the dashboard and its API. Whom it answers is UIConfig.Access.
 type UI struct {
 	*listener
 	cfg     UIConfig
-	graphs  Graphs
+	ports   Ports
+	guard   *guard
 	readers chan struct{} // holds a token for each graph that is read
 	policy  string
 }
 
 // NewUI returns a UI for addr, a host and port as ADMIN_ADDR has it. Port 0 takes a
 // free one.
-func NewUI(addr string, cfg UIConfig, graphs Graphs) (*UI, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil || !isLoopback(host) {
-		return nil, fmt.Errorf("ADMIN_ADDR %q is not a loopback address and a port; write it as 127.0.0.1:8080, "+
-			"and reach it from elsewhere through a tunnel: the page asks nobody for a password", addr)
-	}
-	if cfg.Tenant == "" {
-		return nil, errors.New("the page shows one tenant, and none is named")
-	}
-	if cfg.Key != "" && (cfg.Host == "" || cfg.Channel == "" || (cfg.Scheme != "http" && cfg.Scheme != "https")) {
-		return nil, fmt.Errorf("a page can not get events of channel %q from %q by %q; a host, a channel, and http or https are needed",
-			cfg.Channel, cfg.Host, cfg.Scheme)
+func NewUI(addr string, cfg UIConfig, ports Ports) (*UI, error) {
+	if err := cfg.problem(addr); err != nil {
+		return nil, err
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	u := &UI{cfg: cfg, graphs: graphs, readers: make(chan struct{}, graphReaders), policy: contentPolicy(cfg)}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", u.page)
-	mux.HandleFunc("GET /api/config", u.config)
-	mux.HandleFunc("GET /api/tenants/{tenant}/graph", u.graph)
-	u.listener = newListener("web page", "ADMIN_ADDR", addr, u.local(mux), cfg.Logger)
+	u := &UI{
+		cfg: cfg, ports: ports, guard: newGuard(cfg.Access), readers: make(chan struct{}, graphReaders), policy: contentPolicy(cfg.Events),
+	}
+	compress, err := gzhttp.NewWrapper()
+	if err != nil {
+		return nil, fmt.Errorf("prepare compression: %w", err)
+	}
+	sameSite := http.NewCrossOriginProtection()
+	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusForbidden, "another site sent this request; open the dashboard itself", "cross_site")
+	}))
+	u.listener = newListener("admin server", "ADMIN_ADDR", addr, u.local(sameSite.Handler(compress(u.routes()))), cfg.Logger)
 	u.next = cfg.NextFreePort
 	return u, nil
 }
 
-// local refuses requests for other hosts.
+func (c UIConfig) problem(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("ADMIN_ADDR %q is no host and port; write it as 127.0.0.1:8080", addr)
+	}
+	a := c.Access
+	switch {
+	case a.Open != "" && !isLoopback(host):
+		return fmt.Errorf("ADMIN_ADDR %q is not a loopback address; write it as 127.0.0.1:8080, "+
+			"and reach it from elsewhere through a tunnel: the demo asks nobody for a token", addr)
+	case a.Open == "" && len(a.Tokens) == 0 && len(a.Proxies) == 0:
+		return errors.New("nobody could see the dashboard; set ADMIN_TOKENS, or ADMIN_TRUSTED_PROXIES")
+	case len(a.Proxies) > 0 && a.Header == "":
+		return errors.New("trusted proxies need a header to name tenants in; set ADMIN_IDENTITY_HEADER")
+	case c.ChannelTemplate == "":
+		return errors.New("the template of channels is empty")
+	}
+	if e := c.Events; e != nil && (e.Key == "" || e.Host == "" || e.Port == 0 || (e.Scheme != "http" && e.Scheme != "https")) {
+		return fmt.Errorf("a page can not get events from %q by %q; a key, a host, a port, and http or https are needed", e.Host, e.Scheme)
+	}
+	return nil
+}
+
+func (u *UI) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", u.page)
+	mux.HandleFunc("GET /assets/{name}", u.asset)
+	mux.HandleFunc("POST /api/session", u.signIn)
+	mux.HandleFunc("DELETE /api/session", u.signOut)
+	mux.HandleFunc("GET /api/config", u.known(u.config))
+	mux.HandleFunc("GET /api/tenants", u.known(u.tenants))
+	mux.HandleFunc("GET /api/tenants/{tenant}/graph", u.known(u.graph))
+	mux.HandleFunc("GET /api/schemas/{id}", u.known(u.detail))
+	mux.HandleFunc("POST /api/schemas/{id}/retry", u.known(u.retry))
+	mux.HandleFunc("POST /broadcasting/auth", u.known(u.authorize))
+	if u.ports.Sources != nil {
+		mux.HandleFunc("POST /api/demo/sources", u.known(u.addSource))
+	}
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusNotFound, "the API has nothing at this address for this method", "")
+	})
+	return mux
+}
+
+// known lets those through who are somebody.
+func (u *UI) known(next func(w http.ResponseWriter, r *http.Request, who identity)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, err := u.guard.identify(r)
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		next(w, r, who)
+	}
+}
+
+// local refuses requests for other hosts where everybody is let in: a page of the web whose
+// name was made to resolve to 127.0.0.1 would be.
 func (u *UI) local(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := (&url.URL{Host: r.Host}).Hostname()
-		if !isLoopback(host) {
-			write(w, http.StatusForbidden, errorJSON{"this server answers as localhost only"})
+		if u.cfg.Access.Open != "" && !isLoopback(host) {
+			fail(w, http.StatusForbidden, "this server answers as localhost only", "")
 			return
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -99,56 +171,21 @@ func isLoopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-func (u *UI) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", u.policy)
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	// An error here is a client that went away.
-	_, _ = w.Write(page)
+type errorJSON struct {
+	Error string `json:"error"`
+	Code  string `json:"code,omitempty"`
 }
 
-func (u *UI) config(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, struct {
-		Key          string `json:"key"`
-		Host         string `json:"host"`
-		Port         int    `json:"port"`
-		Scheme       string `json:"scheme"`
-		Channel      string `json:"channel"`
-		Tenant       string `json:"tenant"`
-		AuthEndpoint string `json:"auth_endpoint"`
-	}{u.cfg.Key, u.cfg.Host, u.cfg.Port, u.cfg.Scheme, u.cfg.Channel, u.cfg.Tenant, u.cfg.AuthEndpoint})
+func fail(w http.ResponseWriter, status int, text, code string) {
+	write(w, status, errorJSON{text, code})
 }
 
-// contentPolicy lets the page run its own script and style, and talk to this server
-// and to the one of its events.
-func contentPolicy(cfg UIConfig) string {
-	connect := "'self'"
-	if cfg.Key != "" {
-		connect += " " + eventSource(cfg)
+// refuse answers who is nobody.
+func refuse(w http.ResponseWriter, err error) {
+	if late, ok := errors.AsType[*tooManyError](err); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(late.retry.Seconds()))))
+		fail(w, http.StatusTooManyRequests, err.Error(), "too_many")
+		return
 	}
-	if endpoint, err := url.Parse(cfg.AuthEndpoint); err == nil && endpoint.Host != "" {
-		connect += " " + endpoint.Scheme + "://" + endpoint.Host
-	}
-	return "default-src 'none'; script-src " + hashOf("script") + "; style-src " + hashOf("style") +
-		"; connect-src " + connect + "; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-}
-
-func eventSource(cfg UIConfig) string {
-	scheme := "ws:"
-	if cfg.Scheme == "https" {
-		scheme = "wss:"
-	}
-	if ip := net.ParseIP(cfg.Host); ip != nil && ip.To4() == nil {
-		return scheme // a policy can not name IPv6 addresses
-	}
-	return scheme + "//" + net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
-}
-
-// hashOf names the content of the page's only element of a kind.
-func hashOf(element string) string {
-	_, rest, _ := bytes.Cut(page, []byte("<"+element+">"))
-	content, _, _ := bytes.Cut(rest, []byte("</"+element+">"))
-	sum := sha256.Sum256(content)
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	fail(w, http.StatusUnauthorized, err.Error(), "signed_out")
 }

@@ -22,11 +22,11 @@ package broadcast
 import "errors"
 
 const (
-	// nameAnalysis is the event that the app's listener is bound to.
-	nameAnalysis = "schema.analysis"
-	// nameProgress is apart, so that the listener of the first never sees a fourth
+	// EventName is the event that the app's listener is bound to.
+	EventName = "schema.analysis"
+	// ProgressEventName is apart, so that the listener of the first never sees a fourth
 	// status.
-	nameProgress = "schema.analysis.progress"
+	ProgressEventName = "schema.analysis.progress"
 	// wireVersion is the key "v" of every event.
 	wireVersion = 1
 	// maxBatch is what Soketi, Sockudo and Pusher take in one request.

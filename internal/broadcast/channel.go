@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// tenantTemplate is the channel that the app's dashboard listens to.
-	tenantTemplate = "tenant.{tenant_id}.schemas"
+	// TenantTemplate is the channel that the app's dashboard listens to.
+	TenantTemplate = "tenant.{tenant_id}.schemas"
 	// maxChannelLen is Pusher's limit, prefix included. Soketi accepts a longer name
 	// for publishing and refuses everybody who wants to listen.
 	maxChannelLen   = 200
@@ -42,7 +42,7 @@ type namer struct {
 }
 
 func newNamer(mode Mode, extra []string) (namer, error) {
-	n := namer{mode: mode, templates: append([]string{tenantTemplate}, extra...)}
+	n := namer{mode: mode, templates: append([]string{TenantTemplate}, extra...)}
 	if len(n.templates) > maxTemplates {
 		return namer{}, fmt.Errorf("%d additional channel templates are too many; BROADCAST_CHANNEL_TEMPLATES takes %d",
 			len(extra), maxTemplates-1)

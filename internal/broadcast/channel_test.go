@@ -82,12 +82,12 @@ func TestTemplates(t *testing.T) {
 		"unknown placeholder": {[]string{"x.{tenant}.y"}, "unknown placeholder {tenant}"},
 		"side by side":        {[]string{"x.{tenant_id}{requested_by}"}, "separate them by dots"},
 		"half a part":         {[]string{"tenant.x{tenant_id}.schemas"}, "separate them by dots"},
-		"another's channel":   {[]string{"tenant.{requested_by}.schemas"}, "can spell the same name as " + tenantTemplate},
-		"crossed":             {[]string{"{tenant_id}.x.schemas"}, "can spell the same name as " + tenantTemplate},
+		"another's channel":   {[]string{"tenant.{requested_by}.schemas"}, "can spell the same name as " + TenantTemplate},
+		"crossed":             {[]string{"{tenant_id}.x.schemas"}, "can spell the same name as " + TenantTemplate},
 		"bad characters":      {[]string{"x y.{tenant_id}"}, "contains characters other than"},
 		"trap":                {[]string{"private-x.{tenant_id}"}, `contains "private-"`},
 		"twice":               {[]string{"a.{tenant_id}", "a.{tenant_id}"}, "can spell the same name as"},
-		"the tenant's own":    {[]string{tenantTemplate}, "can spell the same name as"},
+		"the tenant's own":    {[]string{TenantTemplate}, "can spell the same name as"},
 		"too many":            {slices.Repeat([]string{"a.{tenant_id}"}, 10), "too many"},
 	}
 	for name, tt := range tests {

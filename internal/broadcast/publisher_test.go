@@ -200,7 +200,7 @@ func TestPublishHoldsAStreamAcrossRequests(t *testing.T) {
 		}
 		return soketiOK
 	})
-	list := append(messages(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), Message{Stream: 1, Name: nameAnalysis, Channel: "tenant.1.schemas", Data: "later"})
+	list := append(messages(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), Message{Stream: 1, Name: EventName, Channel: "tenant.1.schemas", Data: "later"})
 	list = append(list, messages(11)...)
 	want := []int{413, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0}
 	if diff := cmp.Diff(want, statuses(newTestServer(t, testConfig(), base).Publish(t.Context(), list))); diff != "" {

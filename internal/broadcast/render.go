@@ -86,9 +86,9 @@ type failedData struct {
 // eventName is what listeners bind to.
 func eventName(kind schema.EventKind) string {
 	if kind == schema.EventProgress {
-		return nameProgress
+		return ProgressEventName
 	}
-	return nameAnalysis
+	return EventName
 }
 
 // form is how an event is rendered.

@@ -168,20 +168,20 @@ func TestRenderForms(t *testing.T) {
 		name, want string
 	}{
 		"progress has a name of its own and no status": {
-			progress, nameProgress,
+			progress, ProgressEventName,
 			`{` + head + `{"stage":"ask","done":2,"total":5}` + stamp + additive,
 		},
 		"html is not escaped": {
-			named, nameAnalysis,
+			named, EventName,
 			`{"status":"started",` + head + `{"name":"<Kunden & \"Co\">","hash":"h","tenant":"Müller","detected_fields":[]}` + stamp + additive,
 		},
 		"no entity, no name, no date": {
-			noEntity, nameAnalysis,
+			noEntity, EventName,
 			`{"status":"completed",` + head + `{"bronze_schema":{"id":1,"hash":"0c0d691b37128b1c","name":null,"type":"input","status":"confirmed",` +
 				`"tenant":"Globex","detected_fields":[],"created_at":null},"silver_entity":null,"mappings_count":0}` + stamp + additive,
 		},
 		"failed with its code": {
-			failedEvent("the model refused", "llm_refused"), nameAnalysis,
+			failedEvent("the model refused", "llm_refused"), EventName,
 			`{"status":"failed",` + head + `{"error":"the model refused","code":"llm_refused"},"timestamp":"2026-11-22T19:16:00+00:00"` + additive,
 		},
 	}

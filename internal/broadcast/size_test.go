@@ -45,7 +45,7 @@ func TestSizesAreThoseOfTheClient(t *testing.T) {
 			cfg := testConfig()
 			change(&cfg)
 			for _, text := range texts {
-				m := Message{Stream: 1, Name: nameAnalysis, Channel: "tenant.1.schemas", Data: text}
+				m := Message{Stream: 1, Name: EventName, Channel: "tenant.1.schemas", Data: text}
 				if cfg.Mode == ModeEncrypted {
 					m.Channel = "private-encrypted-" + m.Channel
 				}

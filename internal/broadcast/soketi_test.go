@@ -183,7 +183,7 @@ func TestSoketiDelivers(t *testing.T) {
 			if err := firstError(p.Publish(t.Context(), []Message{{1, out.Name, out.Channels[0], out.Data}})); err != nil {
 				t.Fatal(err)
 			}
-			got := s.next(nameAnalysis).text(t)
+			got := s.next(EventName).text(t)
 			if cfg.Mode == ModeEncrypted {
 				if strings.Contains(got, "schema_id") {
 					t.Errorf("the server sees the event: %s", got)
@@ -251,11 +251,11 @@ func TestSoketiTakesTheLargestEvent(t *testing.T) {
 	cfg := soketi(t, nil)
 	tenant := uniqueTenant(t)
 	s := mustSubscribe(t, cfg, tenant)
-	m := Message{Stream: 1, Name: nameAnalysis, Channel: tenant, Data: strings.Repeat("ä", soketiMaxBytes/2)}
+	m := Message{Stream: 1, Name: EventName, Channel: tenant, Data: strings.Repeat("ä", soketiMaxBytes/2)}
 	if err := firstError(connect(t, cfg).Publish(t.Context(), []Message{m})); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.next(nameAnalysis).text(t); got != m.Data {
+	if got := s.next(EventName).text(t); got != m.Data {
 		t.Errorf("%d bytes arrived, want %d", len(got), len(m.Data))
 	}
 }
@@ -268,7 +268,7 @@ func TestSoketiBatch(t *testing.T) {
 	s := mustSubscribe(t, cfg, tenant)
 	var list []Message
 	for i := range 25 {
-		list = append(list, Message{Stream: int64(i), Name: nameAnalysis, Channel: tenant, Data: strconv.Itoa(i)})
+		list = append(list, Message{Stream: int64(i), Name: EventName, Channel: tenant, Data: strconv.Itoa(i)})
 	}
 	list[14].Data = strings.Repeat("x", soketiMaxBytes+1)
 	want := make([]int, 25)
@@ -280,7 +280,7 @@ func TestSoketiBatch(t *testing.T) {
 		if i == 14 {
 			continue
 		}
-		if got := s.next(nameAnalysis).text(t); got != strconv.Itoa(i) {
+		if got := s.next(EventName).text(t); got != strconv.Itoa(i) {
 			t.Fatalf("event %d arrived, want %d", i, i)
 		}
 	}

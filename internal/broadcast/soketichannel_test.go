@@ -117,7 +117,7 @@ func TestSoketiRelayRefusesATrap(t *testing.T) {
 	b.outbox.add("one", bad)
 	b.outbox.add("one", good)
 	b.relayThrough(connect(t, cfg), "one", nil)
-	if got := decodeSent(t, s.next(nameAnalysis).text(t)); got != (sent{2, 1}) {
+	if got := decodeSent(t, s.next(EventName).text(t)); got != (sent{2, 1}) {
 		t.Errorf("event %+v arrived, want that of the sound tenant", got)
 	}
 	b.outbox.waitEmpty(t)

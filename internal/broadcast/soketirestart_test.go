@@ -33,7 +33,7 @@ func TestSoketiRelayOutlivesAKill(t *testing.T) {
 		return base.RoundTrip(r)
 	}))
 	r := b.relayThrough(p, "one", nil)
-	arrived := []sent{decodeSent(t, first.next(nameAnalysis).text(t))}
+	arrived := []sent{decodeSent(t, first.next(EventName).text(t))}
 	app.Stop()
 	close(killed)
 	b.waitHealth(r, HealthRetrying)
@@ -43,7 +43,7 @@ func TestSoketiRelayOutlivesAKill(t *testing.T) {
 	b.waitHealth(r, HealthOK)
 	b.outbox.add("one", shortEvent(streams+1, schema.EventStarted))
 	for len(arrived) == 1 || arrived[len(arrived)-1].SchemaID != streams+1 {
-		arrived = append(arrived, decodeSent(t, second.next(nameAnalysis).text(t)))
+		arrived = append(arrived, decodeSent(t, second.next(EventName).text(t)))
 	}
 	last := map[int64]int64{}
 	for _, e := range arrived {

@@ -55,7 +55,7 @@ func publisherFor(t *testing.T, address string, change func(*Config)) Publisher 
 }
 
 func message(stream int64) Message {
-	return Message{Stream: stream, Name: nameAnalysis, Channel: "tenant.1.schemas", Data: fmt.Sprintf(`{"schema_id":%d}`, stream)}
+	return Message{Stream: stream, Name: EventName, Channel: "tenant.1.schemas", Data: fmt.Sprintf(`{"schema_id":%d}`, stream)}
 }
 
 func messages(streams ...int64) []Message {

@@ -27,6 +27,9 @@ type Broadcast struct {
 	Port    int
 	Secure  bool
 	Cluster string // of Pusher's cloud
+
+	// Browser is the server as browsers reach it.
+	Browser EventServer
 }
 
 // Publishes says whether there is a server at all.
@@ -84,6 +87,7 @@ func (l *loader) broadcast() {
 		l.channel()
 	}
 	l.templates()
+	l.browser()
 }
 
 // server checks the variables of one kind of server.

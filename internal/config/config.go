@@ -30,6 +30,7 @@ type Config struct {
 	Broadcast Broadcast
 	Analysis  Analysis
 	Worker    Worker
+	Admin     Admin
 	Log       Log
 	// Warnings are sentences about settings that are legal and surprising.
 	Warnings []string
@@ -78,6 +79,7 @@ func Load(src Source, needs ...Need) (*Config, error) {
 	}
 	if l.needs(NeedWorker) {
 		l.worker()
+		l.admin()
 	}
 	l.log()
 	if len(l.problems) > 0 {

@@ -73,15 +73,6 @@ var afterwords = map[string]string{
 #   encrypted  private-encrypted-tenant.{tenant_id}.schemas. As private, and the server itself can not
 #              read an event. Needs BROADCAST_ENCRYPTION_KEY.
 `,
-	"PUSHER_APP_CLUSTER": `
-# What the app's browser code is built with. A browser must be able to resolve the host: outside of
-# the containers soketi is localhost.
-VITE_PUSHER_APP_KEY="${PUSHER_APP_KEY}"
-VITE_PUSHER_HOST="${PUSHER_HOST}"
-VITE_PUSHER_PORT="${PUSHER_PORT}"
-VITE_PUSHER_SCHEME="${PUSHER_SCHEME}"
-VITE_PUSHER_APP_CLUSTER="${PUSHER_APP_CLUSTER}"
-`,
 	"OPENAI_MODEL": `# Examples:
 #   OpenAI      OPENAI_API_KEY=sk-...
 #   Azure       OPENAI_API_KEY=...  OPENAI_BASE_URL=https://RESOURCE.openai.azure.com/openai/v1

@@ -129,8 +129,8 @@ var problems = []struct {
 		`WORKER_RETAIN_RUNS is "30d"; write a duration such as`,
 		"WORKER_RETAIN_EVENTS is 1s; choose 1m0s to 876000h0m0s, or 0 to keep them for ever", "WORKER_RETAIN_ANSWERS is -1h0m0s; choose",
 	}},
-	{"addresses", pairs("HEALTH_ADDR=8081", "ADMIN_ADDR=:x"), []string{`HEALTH_ADDR is "8081"; write host:port`, `ADMIN_ADDR is ":x"; write`}},
-	{"same address", pairs("ADMIN_ADDR=127.0.0.1:8081"), []string{`ADMIN_ADDR is "127.0.0.1:8081", as HEALTH_ADDR is`}},
+	{"addresses", pairs("HEALTH_ADDR=8081", "ADMIN_ADDR=:x", "ADMIN_TRUSTED_PROXIES=10.0.0.1"), []string{`HEALTH_ADDR is "8081"; write host:port`, `ADMIN_ADDR is ":x"; write`}},
+	{"same address", pairs("ADMIN_ADDR=127.0.0.1:8081", "ADMIN_TRUSTED_PROXIES=10.0.0.1"), []string{`ADMIN_ADDR is "127.0.0.1:8081", as HEALTH_ADDR is`}},
 	{"log format", pairs("LOG_FORMAT=xml"), []string{`LOG_FORMAT is "xml"; choose text or json`}},
 	{"misspelt", pairs("ANALYSIS_ENGIN=llm", "BROADCAST_CHANEL=public", "WORKER_DRAIN=1s", "WORKER_RETAIN_EVENT=1h", "ANALYSIS_TOKEN_PER_MINUTE=1"), []string{
 		"ANALYSIS_ENGIN is no setting; did you mean ANALYSIS_ENGINE?",

@@ -74,7 +74,7 @@ func (l *loader) gather(src Source) {
 			l.entries[v.name] = e
 		}
 		if v.secret {
-			l.gatherFile(v.name)
+			l.gatherFile(v)
 		}
 	}
 	if e, ok := l.find("BROADCAST_DRIVER"); ok && l.needs(NeedBroadcast) && !l.isSet("BROADCAST_CONNECTION") {
@@ -102,7 +102,8 @@ func (l *loader) find(name string) (entry, bool) {
 }
 
 // gatherFile reads the secret that NAME_FILE names.
-func (l *loader) gatherFile(name string) {
+func (l *loader) gatherFile(v variable) {
+	name := v.name
 	path, ok := l.find(name + "_FILE")
 	if !ok {
 		return
@@ -111,7 +112,7 @@ func (l *loader) gatherFile(name string) {
 		l.problem(name, "is set (%s) and %s_FILE is too (%s); keep one of them", e.from(), name, path.from())
 		return
 	}
-	value, err := readSecret(path.value)
+	value, err := readSecret(path.value, v.lines)
 	if err != nil {
 		l.problem(name+"_FILE", "names %q, which %v", path.value, err)
 		return
@@ -121,7 +122,7 @@ func (l *loader) gatherFile(name string) {
 
 // readSecret returns the content of a file without white space around it. Its errors
 // complete the sentence "the file ...".
-func readSecret(path string) (string, error) {
+func readSecret(path string, lines bool) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -141,7 +142,7 @@ func readSecret(path string) (string, error) {
 	if text == "" {
 		return "", errors.New("is empty; write the secret into it")
 	}
-	if strings.ContainsAny(text, "\x00\n") {
+	if strings.Contains(text, "\x00") || !lines && strings.Contains(text, "\n") {
 		return "", errors.New("has more than one line; write the secret alone into it")
 	}
 	return text, nil

@@ -68,6 +68,7 @@ type variables struct {
 	BroadcastSamples       toggle   `env:"BROADCAST_SAMPLES" envDefault:"off" group:"Broadcasting" help:"Sample values in events: on or off. They are data of the tenant."`
 	BroadcastMaxBytes      int      `env:"BROADCAST_MAX_BYTES" group:"Broadcasting" documented:"102400; 10240 for Pusher's cloud; 9000 for Reverb" help:"Largest event that the server takes, in bytes; larger ones are cut."`
 	BroadcastEncryptionKey Secret   `env:"BROADCAST_ENCRYPTION_KEY" group:"Broadcasting" secret:"true" help:"Master key of encrypted channels, base64 of 32 bytes, the app's own. Required for encrypted channels."`
+	BroadcastPublicURL     string   `env:"BROADCAST_PUBLIC_URL" group:"Broadcasting" help:"Address of the server of events as browsers reach it, for our dashboard: ws://localhost:6001, wss://events.example. Without it VITE_PUSHER_* count, and then PUSHER_* or REVERB_*."`
 	PusherAppID            string   `env:"PUSHER_APP_ID" group:"Broadcasting" example:"ai-data-lake" help:"Id of the app. Required with pusher."`
 	PusherAppKey           string   `env:"PUSHER_APP_KEY" group:"Broadcasting" example:"app-key" help:"Key of the app. Required with pusher."`
 	PusherAppSecret        Secret   `env:"PUSHER_APP_SECRET" group:"Broadcasting" secret:"true" example:"app-secret" help:"Secret of the app. Required with pusher."`
@@ -75,6 +76,11 @@ type variables struct {
 	PusherPort             int      `env:"PUSHER_PORT" group:"Broadcasting" example:"6001" documented:"443; 6001 with http" help:"Port of Soketi."`
 	PusherScheme           string   `env:"PUSHER_SCHEME" envDefault:"https" group:"Broadcasting" example:"http" help:"http or https."`
 	PusherCluster          string   `env:"PUSHER_APP_CLUSTER" envDefault:"mt1" group:"Broadcasting" example:"mt1" help:"Cluster of Pusher's cloud; not used with PUSHER_HOST."`
+	VitePusherAppKey       string   `env:"VITE_PUSHER_APP_KEY" group:"Broadcasting" example:"\"${PUSHER_APP_KEY}\"" help:"What the app's browser code is built with, and our dashboard reads: the key of the app."`
+	VitePusherHost         string   `env:"VITE_PUSHER_HOST" group:"Broadcasting" example:"\"${PUSHER_HOST}\"" help:"Host of Soketi for browsers, which must be able to resolve it: outside of the containers soketi is localhost."`
+	VitePusherPort         string   `env:"VITE_PUSHER_PORT" group:"Broadcasting" example:"\"${PUSHER_PORT}\"" help:"Port of Soketi for browsers."`
+	VitePusherScheme       string   `env:"VITE_PUSHER_SCHEME" group:"Broadcasting" example:"\"${PUSHER_SCHEME}\"" help:"http or https, for browsers."`
+	VitePusherCluster      string   `env:"VITE_PUSHER_APP_CLUSTER" group:"Broadcasting" example:"\"${PUSHER_APP_CLUSTER}\"" help:"Cluster of Pusher's cloud, for browsers."`
 	ReverbAppID            string   `env:"REVERB_APP_ID" group:"Broadcasting" help:"Id of the app. Required with reverb."`
 	ReverbAppKey           string   `env:"REVERB_APP_KEY" group:"Broadcasting" help:"Key of the app. Required with reverb."`
 	ReverbAppSecret        Secret   `env:"REVERB_APP_SECRET" group:"Broadcasting" secret:"true" help:"Secret of the app. Required with reverb."`
@@ -111,7 +117,13 @@ type variables struct {
 	WorkerRetainAnswers time.Duration `env:"WORKER_RETAIN_ANSWERS" envDefault:"720h" group:"Worker" help:"How long the model's answers are kept, so that the same question costs nothing, 1m or more; 0 for ever."`
 	WorkerRetainRuns    time.Duration `env:"WORKER_RETAIN_RUNS" envDefault:"2160h" group:"Worker" help:"How long runs and their attempts are kept after they ended, 1m or more; 0 for ever."`
 	HealthAddr          string        `env:"HEALTH_ADDR" envDefault:"127.0.0.1:8081" group:"Worker" help:"Address of /livez and /readyz; :8081 in a container."`
-	AdminAddr           string        `env:"ADMIN_ADDR" envDefault:"off" group:"Worker" help:"Address of dashboard and API; off without it."`
+	AdminAddr           string        `env:"ADMIN_ADDR" envDefault:"off" group:"Worker" help:"Address of dashboard and API; off without it. It needs ADMIN_TOKENS or ADMIN_TRUSTED_PROXIES."`
+	AdminTokens         Secret        `env:"ADMIN_TOKENS" group:"Worker" secret:"true" lines:"true" help:"Who may see the dashboard: TOKEN=TENANT,TENANT or TOKEN=* for all tenants, entries separated by white space. Tokens have 16 or more letters, digits, - and _; ids of tenants with commas, = or white space are percent-encoded."`
+	AdminProxies        []string      `env:"ADMIN_TRUSTED_PROXIES" group:"Worker" help:"Addresses or networks of reverse proxies that sign people in, separated by commas; what ADMIN_IDENTITY_HEADER says is believed from them alone."`
+	AdminHeader         string        `env:"ADMIN_IDENTITY_HEADER" envDefault:"X-Schemacast-Tenants" group:"Worker" help:"Header in which a trusted proxy names the tenants that a person may see, as ADMIN_TOKENS does."`
+	AdminAppURL         string        `env:"ADMIN_APP_URL" group:"Worker" help:"The app's page of a schema, which the dashboard links to: https://app.example/schemas/{schema_id}; {tenant_id} is filled in too."`
+	AdminSamples        toggle        `env:"ADMIN_SAMPLES" envDefault:"off" group:"Worker" help:"Sample values in the dashboard: on or off. They are data of the tenant."`
+	AdminBands          []string      `env:"ADMIN_CONFIDENCE_BANDS" envDefault:"0.9,0.7" group:"Worker" help:"From which confidence on the dashboard shows a mapping as good, and as fair."`
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" group:"Logging" help:"debug, info, warn or error; Laravel's other words count as the nearest of them."`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"text" group:"Logging" help:"text or json."`
@@ -124,6 +136,7 @@ type variable struct {
 	field      string // of variables
 	group      Need
 	secret     bool
+	lines      bool   // a secret's file may have several
 	fallback   string // the default, empty when there is none
 	documented string // the default as people read it
 	help       string
@@ -138,6 +151,7 @@ func table() []variable {
 	for f := range t.Fields() {
 		v := variable{
 			name: f.Tag.Get("env"), field: f.Name, group: Need(f.Tag.Get("group")), secret: f.Tag.Get("secret") == "true",
+			lines:    f.Tag.Get("lines") == "true",
 			fallback: f.Tag.Get("envDefault"), documented: f.Tag.Get("documented"), help: f.Tag.Get("help"),
 		}
 		v.example, v.hasExample = f.Tag.Lookup("example")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/schema"
 	"github.com/schemacast/schemacast/internal/testenv"
 )
 
@@ -139,7 +140,7 @@ func wholeLife(t *testing.T, g *ground) {
 	if _, err := g.Standing(t.Context(), id, ""); err != nil {
 		t.Error(err)
 	}
-	if _, err := g.Graph(t.Context(), g.tenant); err != nil {
+	if _, err := g.GraphPage(t.Context(), schema.GraphQuery{TenantID: g.tenant}); err != nil {
 		t.Error(err)
 	}
 	g.sql("UPDATE schemacast_events SET sent_ms = 1")

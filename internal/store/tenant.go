@@ -9,10 +9,12 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/google/uuid"
+
+	"github.com/schemacast/schemacast/internal/schema"
 )
 
 // Tenant is a customer of the app. Its id is any string, mostly a UUID.
-type Tenant struct{ ID, Name string }
+type Tenant = schema.Tenant
 
 // UnknownTenantError names the tenants that were probably meant.
 type UnknownTenantError struct {
@@ -101,6 +103,37 @@ func (s *Store) nearest(ctx context.Context, wanted string) ([]Tenant, error) {
 	}
 	slices.SortStableFunc(all, func(a, b Tenant) int { return cmp.Compare(distance(a), distance(b)) })
 	return all[:min(nearestTenants, len(all))], nil
+}
+
+// SearchTenants returns tenants by name, at most limit, and whether there are more. They are
+// those of among, or any where it allows all; a text must occur in the name, or be the start
+// of the id, whatever the case.
+func (s *Store) SearchTenants(ctx context.Context, text string, among schema.Tenants, limit int) (found []Tenant, more bool, err error) {
+	query, args := "SELECT id, name FROM tenants WHERE 1 = 1", []any{}
+	if !among.All {
+		if len(among.IDs) == 0 {
+			return nil, false, nil
+		}
+		ids := []string{""} // an IN must not be empty
+		for _, id := range among.IDs {
+			if clip(id, maxVarchar) == id {
+				ids = append(ids, id)
+			}
+		}
+		query, args = query+" AND id IN ?", append(args, ids)
+	}
+	if text = clip(strings.TrimSpace(text), maxVarchar); text != "" {
+		query += ` AND (lower(name) LIKE lower(?) ESCAPE '\' OR lower(id) LIKE lower(?) ESCAPE '\')`
+		args = append(args, "%"+likePrefix(text), likePrefix(text))
+	}
+	err = s.db.WithContext(ctx).Raw(query+" ORDER BY lower(name), id LIMIT ?", append(args, limit+1)...).Scan(&found).Error
+	if err != nil {
+		return nil, false, fmt.Errorf("search the tenants: %w", translate(err))
+	}
+	if len(found) > limit {
+		return found[:limit], true, nil
+	}
+	return found, false, nil
 }
 
 // EnsureTenant makes a tenant with an id that the caller chooses, unless it exists.

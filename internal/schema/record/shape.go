@@ -44,6 +44,13 @@ func ReadFile(path string) (Shape, error) {
 	return s, errors.Join(err, f.Close())
 }
 
+// ReadUpload detects the shape of a file that somebody sends: name is what they call it.
+func ReadUpload(r io.Reader, name string) (Shape, error) {
+	s, err := ReadShape(r, filepath.Base(name))
+	s.Name = stem(name)
+	return s, err
+}
+
 // stem is the file's name without folder, extension, and what can not be shown.
 func stem(path string) string {
 	name := strings.TrimSuffix(filepath.Base(path), ".gz")
