@@ -57,16 +57,23 @@ func read(t *testing.T, file string) example {
 // all are the files that the demo analyses.
 func all(t *testing.T) []string {
 	t.Helper()
+	files := in(t, ".")
+	if len(files) < 12 {
+		t.Fatalf("%d files: too few for a demo", len(files))
+	}
+	return files
+}
+
+// in are the files of a folder.
+func in(t *testing.T, folder string) []string {
+	t.Helper()
 	var files []string
 	for _, pattern := range []string{"*.csv", "*.tsv", "*.json", "*.ndjson"} {
-		found, err := filepath.Glob(pattern)
+		found, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, found...)
-	}
-	if len(files) < 12 {
-		t.Fatalf("%d files: too few for a demo", len(files))
 	}
 	return files
 }
@@ -74,7 +81,7 @@ func all(t *testing.T) []string {
 func TestFieldsAreDetected(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
-	for _, file := range all(t) {
+	for _, file := range append(all(t), in(t, "more")...) {
 		e := read(t, file)
 		if len(e.skipped) > 0 {
 			t.Errorf("%s: fields are left out: %v", file, e.skipped)
@@ -105,7 +112,7 @@ func TestFilesAreListedAndInvented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range all(t) {
+	for _, file := range append(all(t), in(t, "more")...) {
 		if !strings.Contains(string(readme), "`"+file+"`") {
 			t.Errorf("README.md does not list %s", file)
 		}
@@ -113,7 +120,7 @@ func TestFilesAreListedAndInvented(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, word := range strings.FieldsFunc(string(content), func(r rune) bool { return strings.ContainsRune(" ,;\t\"\r\n", r) }) {
+		for _, word := range strings.FieldsFunc(string(content), func(r rune) bool { return strings.ContainsRune(" ,;|\t\"\r\n", r) }) {
 			if _, domain, is := strings.Cut(word, "@"); is && domain != "example.com" && domain != "example.org" && domain != "example.net" {
 				t.Errorf("%s: %s may be somebody's address", file, word)
 			}
@@ -141,7 +148,7 @@ func (c *catalog) decide(t *testing.T, e example) analysis.Recommendation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, _, _ := strings.Cut(e.file, ".")
+	name, _, _ := strings.Cut(filepath.Base(e.file), ".")
 	result, err := analyzer.Analyze(t.Context(), analysis.Request{
 		Schema: schema.Schema{ID: 1, TenantID: "demo", Name: name, Kind: schema.KindInput, Fields: e.fields, RawFields: fields, RawSamples: samples},
 		Save:   func(context.Context, []byte, analysis.Usage) error { return nil }, Progress: func(string, int, int) {},
@@ -165,8 +172,9 @@ func TestSourcesOfOneThingMeet(t *testing.T) {
 		"shop_customers.csv": "customer", "crm_contacts.json": "customer", "loyalty_members.ndjson": "customer",
 		"shop_orders.csv": "order", "marketplace_orders.json": "order",
 		"helpdesk_tickets.csv": "ticket", "support_inbox.json": "ticket",
+		"more/orders_pos.csv": "order", "more/customers_erp.json": "customer", "more/chat_tickets.ndjson": "ticket",
 	}
-	forwards := all(t)
+	forwards := append(all(t), in(t, "more")...) // the demo adds these last
 	backwards := slices.Clone(forwards)
 	slices.Reverse(backwards)
 	for name, files := range map[string][]string{"forwards": forwards, "backwards": backwards} {

@@ -83,7 +83,7 @@ type worker struct {
 	service   *run.Service
 	keepers   *keepers
 	health    *admin.Server
-	ui        *dashboard              // nil without ADMIN_ADDR
+	ui        *dashboard            // nil without ADMIN_ADDR
 	limits    redis.UniversalClient // counts what all workers ask of the model
 	logger    *slog.Logger
 	// unheard says which tenants' events nobody can hear.

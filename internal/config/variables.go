@@ -136,7 +136,7 @@ type variable struct {
 	field      string // of variables
 	group      Need
 	secret     bool
-	lines      bool // a secret's file may have several
+	lines      bool   // a secret's file may have several
 	fallback   string // the default, empty when there is none
 	documented string // the default as people read it
 	help       string
@@ -151,7 +151,7 @@ func table() []variable {
 	for f := range t.Fields() {
 		v := variable{
 			name: f.Tag.Get("env"), field: f.Name, group: Need(f.Tag.Get("group")), secret: f.Tag.Get("secret") == "true",
-			lines: f.Tag.Get("lines") == "true",
+			lines:    f.Tag.Get("lines") == "true",
 			fallback: f.Tag.Get("envDefault"), documented: f.Tag.Get("documented"), help: f.Tag.Get("help"),
 		}
 		v.example, v.hasExample = f.Tag.Lookup("example")

@@ -121,6 +121,7 @@ func (g *graphReader) begin() error {
 		return schema.ErrBadCursor
 	}
 	g.page.Delta, g.delta = true, base.until(now)
+	g.delta.mappings = g.at.Mappings
 	return nil
 }
 
@@ -136,14 +137,15 @@ func (g *graphReader) beginFirst() error {
 		return nil
 	}
 	g.page.Totals = schema.GraphTotals{Schemas: state.Schemas, Entities: state.Entities}
-	g.page.Since = state.since.encode(g.wanted.TenantID)
+	g.page.Since = state.since().encode(g.wanted.TenantID)
 	if g.page.Typical, err = g.typical(g.wanted.TenantID); err != nil {
 		return err
 	}
 	g.at = &graphCursor{Since: g.page.Since, Totals: g.page.Totals, TypicalMs: g.page.Typical.Milliseconds()}
 	if base, ok := parseSince(g.wanted.Since, g.wanted.TenantID); ok {
-		if delta := base.until(state.since); delta.useful() {
-			g.page.Delta, g.delta, g.at.Base = true, delta, g.wanted.Since
+		if delta := base.until(state.since()); delta.useful() {
+			delta.mappings = state.mappings.newest >= delta.from.Unix()
+			g.page.Delta, g.delta, g.at.Base, g.at.Mappings = true, delta, g.wanted.Since, delta.mappings
 		}
 	}
 	return nil
@@ -151,7 +153,7 @@ func (g *graphReader) beginFirst() error {
 
 // next says where the next page begins.
 func (g *graphReader) next(c graphCursor) error {
-	c.Since, c.Base, c.Totals, c.TypicalMs = g.at.Since, g.at.Base, g.at.Totals, g.at.TypicalMs
+	c.Since, c.Base, c.Mappings, c.Totals, c.TypicalMs = g.at.Since, g.at.Base, g.at.Mappings, g.at.Totals, g.at.TypicalMs
 	var err error
 	g.page.Next, err = c.encode(g.wanted.TenantID)
 	return err

@@ -65,7 +65,7 @@ func (g *graphReader) readSchemas() error {
 	args := []any{g.wanted.TenantID, before(g.at.ID)}
 	if g.delta != nil {
 		changed, values := g.changedSchemas()
-		where, args = where+" AND ("+changed+")", append(args, values...)
+		where, args = where+" AND "+changed, append(args, values...)
 	}
 	width := 0
 	stopped, err := each(g.tx, func(n int, row *graphRow) bool {
@@ -95,20 +95,26 @@ func before(id int64) int64 {
 
 // changedSchemas is the condition of a delta. The app writes whole seconds. What a run does
 // without touching the app's row is in our tables: it ended, it is taken, or it was given
-// back, which ends an attempt.
+// back, which ends an attempt. It is one list, and no OR of lists, which PostgreSQL would
+// search for every row.
 func (g *graphReader) changedSchemas() (condition string, args []any) {
-	from, ms := g.delta.from.Format(appTime), g.delta.from.UnixMilli()
-	condition = "s.updated_at >= ? OR s.created_at >= ? OR s.id IN (SELECT schema_id FROM schema_mappings WHERE updated_at >= ?) OR " +
-		"s.id IN (SELECT schema_id FROM schemacast_runs WHERE ended_ms >= ?) OR " +
-		"s.id IN (SELECT o.schema_id FROM schemacast_runs o WHERE o.tenant_id = ? AND o.state IN ('requested', 'running') AND " +
-		"(o.state = 'running' OR o.requested_ms >= ? OR o.asked_ms >= ? OR o.fence > 0 AND NOT EXISTS " +
-		"(SELECT 1 FROM schemacast_attempts a WHERE a.run_id = o.id AND a.fence >= o.fence AND a.ended_ms < ?)))"
-	args = []any{from, from, from, ms, g.wanted.TenantID, ms, ms, ms}
+	from, ms, tenantID := g.delta.from.Format(appTime), g.delta.from.UnixMilli(), g.wanted.TenantID
+	own := "updated_at >= ? OR created_at >= ?"
+	args = []any{tenantID, from, from}
 	if len(g.delta.buckets) > 0 {
-		condition += fmt.Sprintf(" OR s.id %% %d IN ?", mappingBuckets)
+		own += fmt.Sprintf(" OR id %% %d IN ?", mappingBuckets)
 		args = append(args, g.delta.buckets)
 	}
-	return condition, args
+	condition = "s.id IN (SELECT id FROM schemas WHERE tenant_id = ? AND (" + own + ") UNION " +
+		"SELECT schema_id FROM schemacast_runs WHERE ended_ms >= ? UNION " +
+		"SELECT o.schema_id FROM schemacast_runs o WHERE o.tenant_id = ? AND o.state IN ('requested', 'running') AND " +
+		"(o.state = 'running' OR o.requested_ms >= ? OR o.asked_ms >= ? OR o.fence > 0 AND NOT EXISTS " +
+		"(SELECT 1 FROM schemacast_attempts a WHERE a.run_id = o.id AND a.fence >= o.fence AND a.ended_ms < ?))"
+	args = append(args, ms, tenantID, ms, ms, ms)
+	if g.delta.mappings {
+		condition, args = condition+" UNION SELECT schema_id FROM schema_mappings WHERE updated_at >= ?", append(args, from)
+	}
+	return condition + ")", args
 }
 
 // linkedEntities are what one schema leads to, whatever the definitions say.

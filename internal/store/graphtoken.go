@@ -80,6 +80,8 @@ type graphDelta struct {
 	age     time.Duration // between both moments
 	from    time.Time     // with the overlap
 	buckets []int         // of mappings
+	// mappings says that some may have been edited since.
+	mappings bool
 }
 
 func (s graphSince) until(now graphSince) *graphDelta {
@@ -105,6 +107,7 @@ type graphCursor struct {
 	ID        int64              `json:"i,omitempty"` // the last one that was told, 0 for none
 	Since     string             `json:"s"`           // of the first page
 	Base      string             `json:"b,omitempty"` // of the delta
+	Mappings  bool               `json:"c,omitempty"` // see graphDelta
 	Totals    schema.GraphTotals `json:"t"`
 	TypicalMs int64              `json:"y,omitempty"`
 }

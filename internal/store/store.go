@@ -96,6 +96,8 @@ type Store struct {
 	cfg     Config
 	// lessons are what the mappings of tenants teach.
 	lessons lessons
+	// looks are the last ones at what humans do to the mappings of tenants.
+	looks mappingLooks
 	// unanswered are claims whose commit this process can not tell the outcome of.
 	unanswered unansweredClaims
 }
