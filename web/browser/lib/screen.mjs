@@ -85,6 +85,27 @@ export class Screen {
     });
   }
 
+  /** Begins to count what the page's main thread needs of a processor; call the result for milliseconds by part. */
+  async workOf() {
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const read = async () => {
+      const { metrics } = await session.send('Performance.getMetrics');
+      return Object.fromEntries(metrics.map(({ name, value }) => [name, value * 1000]));
+    };
+    const before = await read();
+    return async () => {
+      const now = await read();
+      const spent = name => now[name] - before[name];
+      return {
+        task: spent('TaskDuration'),
+        script: spent('ScriptDuration'),
+        style: spent('RecalcStyleDuration'),
+        layout: spent('LayoutDuration'),
+      };
+    };
+  }
+
   shot = name => this.page.screenshot({ path: join(folder, `${name}.png`) });
 
   /** Looks for violations of WCAG 2.2 AA, once nothing moves. */
