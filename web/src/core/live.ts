@@ -47,6 +47,11 @@ export interface LiveOptions {
   readonly events?: readonly [analysis: string, progress: string] | undefined;
   /** How many schemas are kept at most, the newest. Defaults to 5,000. */
   readonly maxSchemas?: number | undefined;
+  /**
+   * How long the start of an analysis is shown at least, so that one that takes no time can be seen. Milliseconds,
+   * defaults to 500.
+   */
+  readonly dwell?: number | undefined;
 }
 
 /** Milliseconds, all of them. */
@@ -79,6 +84,8 @@ export class Live {
   private downSince: number | null = null;
   private graceTimer: ReturnType<typeof setTimeout> | undefined;
   private queue: AnalysisEvent[] = [];
+  /** When starts were shown whose end is to come. */
+  private readonly shown = new Map<number, number>();
   private flushing: (() => void) | null = null;
   private reading: Promise<void> | null = null;
   private again = false;
@@ -197,11 +204,35 @@ export class Live {
   private readonly flush = (): void => {
     this.flushing?.();
     this.flushing = null;
-    const events = this.queue.splice(0);
     const now = Date.now();
-    this.set({ graph: reduce(this.state.graph, { type: 'events', events, now }), lastEventAt: now });
-    if (events.some(event => event.kind !== 'progress')) this.wake(times.settle);
+    const events = this.ripe(now);
+    if (events.length > 0) {
+      this.set({ graph: reduce(this.state.graph, { type: 'events', events, now }), lastEventAt: now });
+      if (events.some(({ kind }) => kind === 'completed' || kind === 'failed')) this.wake(times.settle);
+    }
+    if (this.queue.length > 0) this.flushing ??= after(times.frame, this.flush);
   };
+
+  /** Takes from the queue what may be shown. The end of a schema waits until its start has been seen. */
+  private ripe(now: number): readonly AnalysisEvent[] {
+    const { dwell = 500 } = this.options;
+    const ripe: AnalysisEvent[] = [];
+    const waiting: AnalysisEvent[] = [];
+    for (const event of this.queue) {
+      const shownAt = this.shown.get(event.schemaId);
+      if (event.kind === 'started') {
+        this.shown.set(event.schemaId, now);
+        ripe.push(event);
+      } else if (event.kind === 'progress' || shownAt === undefined || now - shownAt >= dwell) {
+        if (event.kind !== 'progress') this.shown.delete(event.schemaId);
+        ripe.push(event);
+      } else {
+        waiting.push(event);
+      }
+    }
+    this.queue = waiting;
+    return ripe;
+  }
 
   private hear(signal: Signal, reason: string | null): void {
     this.signal = signal;
@@ -328,6 +359,11 @@ export class Live {
     this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener();
   }
+}
+
+function after(delay: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, delay);
+  return () => clearTimeout(timer);
 }
 
 /** Calls back with the next frame, or soon where there are none. Returns how to call that off. */

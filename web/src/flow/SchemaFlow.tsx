@@ -24,7 +24,7 @@ import { Builder, entityNodeId, type FlowNode, keyOf, nodeIdOf, selectionOf } fr
 import { type FlowActions, FlowContext } from './context.js';
 import { edgeTypes } from './edges.js';
 import { neighbour } from './keyboard.js';
-import { type Columns, extend, noColumns, tidy } from './layout.js';
+import { type Columns, extend, noColumns, size, tidy } from './layout.js';
 import { nodeTypes, type SchemaNode } from './nodes.js';
 import { stateOf } from './words.js';
 
@@ -278,12 +278,13 @@ function useCamera(graph: State, loaded: boolean, nodes: readonly FlowNode[]): C
       const node = getNode(id);
       if (!node) return;
       const { x, y } = node.position;
-      void setCenter(x + (node.width ?? 0) / 2, y + (node.height ?? 0) / 2, {
-        zoom: Math.max(getZoom(), 0.7),
-        duration,
-      });
+      const zoom = Math.max(getZoom(), readable);
+      // Both columns stay in view where there is room for them.
+      const whole = size.columns + size.width;
+      const middle = store.getState().width > (whole + 40) * zoom ? whole / 2 : x + (node.width ?? 0) / 2;
+      void setCenter(middle, y + (node.height ?? 0) / 2, { zoom, duration });
     },
-    [getNode, getZoom, setCenter],
+    [getNode, getZoom, setCenter, store],
   );
   useEffect(() => {
     if (!loaded) return;
