@@ -46,6 +46,14 @@ DURATION ?= 10m
 soak: ## Random faults over thousands of schemas with three workers, and a report (DURATION=10m)
 	@SCHEMACAST_SOAK=$(DURATION) scripts/with-services.sh go test -count=1 -v -timeout=0 -run '^TestSoak$$' $(ARGS) ./e2e
 
+# A script of web/browser alone: make test-browser SCRIPT=life
+SCRIPT ?=
+
+.PHONY: test-browser
+test-browser: ## Only the dashboard in a real browser, with figures; pictures go to .cache/screenshots (SCRIPT=)
+	@SCHEMACAST_BROWSER=$(SCRIPT) SCHEMACAST_SCREENSHOTS=$${SCHEMACAST_SCREENSHOTS:-.cache/screenshots} \
+		scripts/with-services.sh go test $(RACE) -count=1 -v -timeout=8m -run '^TestBrowser' $(ARGS) ./e2e
+
 .PHONY: test-laravel
 test-laravel: ## Only the Composer package, and the worker against a real Laravel application
 	@scripts/with-services.sh go test $(RACE) -count=1 -timeout=8m -run Laravel $(ARGS) ./laravel ./e2e

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and what is missing: PostgreSQL, Redis, Node, Chromium,
-# PHP with Laravel, Soketi, the modules of e2e/receiver. System packages only as root on
+# PHP with Laravel, Soketi, the modules of e2e/receiver and web. System packages only as root on
 # Debian or Ubuntu; elsewhere it lists all that is missing, and how to get it, and fails.
-# The rest goes to .cache and e2e/receiver/node_modules. A second run finds everything and
+# The rest goes to .cache, e2e/receiver/node_modules and web/node_modules. A second run finds everything and
 # does nothing.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -13,6 +13,7 @@ main() {
   install_modules "$root/scripts/soketi" "$(soketi_home)" "Soketi"
   write_soketi_command
   install_modules "$receiver_dir" "$receiver_dir" "the receiver's modules"
+  "$root/scripts/web.sh" install
 }
 
 # install_system makes sure of the commands that come from the system's packages.
@@ -23,7 +24,7 @@ install_system() {
   has node || packages+=(nodejs)
   has npm || packages+=(npm)
   has cc || packages+=(gcc libc6-dev) # for the race detector
-  has chromium || packages+=(chromium) # looks at the pages
+  has chromium || packages+=(chromium) # looks at the dashboard
   if ! laravel_usable; then
     # Elsewhere Laravel is no system package; the tests that need it are skipped there.
     local laravel=(php-cli php-laravel-framework php-redis php-nrk-predis php-pgsql php-sqlite3 php-mbstring php-xml phpunit php-codesniffer)

@@ -39,6 +39,13 @@ func reservePorts(t testing.TB) int {
 	return 0
 }
 
+// Port returns a host:port on 127.0.0.1 on which nobody listens, and which nobody else
+// gets until the test ends: for programs that are to come back at the same address.
+func Port(t testing.TB) string {
+	t.Helper()
+	return loopback(reservePorts(t))
+}
+
 // free says whether nobody listens on n ports from base on.
 func free(t testing.TB, base, n int) bool {
 	t.Helper()

@@ -110,9 +110,11 @@ function TenantView(props: Props & { tenantId: string; setTenant: (id: string) =
   const unknown = analysis.error instanceof HttpError && analysis.error.status === 404;
   return (
     <>
-      <a className="skip" href="#list">
-        Skip to the list
-      </a>
+      {!(unknown || empty) && (
+        <a className="skip" href="#list">
+          Skip to the list
+        </a>
+      )}
       <TopBar
         {...props}
         query={query}

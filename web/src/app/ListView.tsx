@@ -59,8 +59,10 @@ export function ListView({ graph, visible, found, bands, selection, onSelect, wi
   const [limit, setLimit] = useState(step);
   const rows = useMemo(() => rowsOf(graph, visible, found, sort), [graph, visible, found, sort]);
   const selectedId = selection?.kind === 'schema' ? selection.id : null;
+  // Alone it is what the page is about.
+  const Frame = wide ? 'main' : 'section';
   return (
-    <section className="list" id="list" aria-label="List of sources" tabIndex={-1}>
+    <Frame className="list" id="list" aria-label="List of sources" tabIndex={-1}>
       <table>
         <thead>
           <tr>
@@ -107,7 +109,7 @@ export function ListView({ graph, visible, found, bands, selection, onSelect, wi
           </button>
         </p>
       )}
-    </section>
+    </Frame>
   );
 }
 

@@ -76,7 +76,7 @@ export interface Link {
 
 /** What a person reads for a schema without a name is its hash. */
 export const titleOf = (schema: Pick<Schema, 'id' | 'name' | 'hash'>): string =>
-  schema.name || `Schema ${schema.hash || schema.id}`;
+  schema.name?.trim() || `Schema ${schema.hash || schema.id}`;
 
 /** Whether somebody works on the schema, or is about to. */
 export const isBusy = (schema: Schema): boolean =>

@@ -27,7 +27,8 @@ export async function connectEcho(server: EventServer, encrypted: boolean): Prom
     wsPort: server.port,
     wssPort: server.port,
     forceTLS: server.scheme === 'https',
-    enabledTransports: ['ws' as const, 'wss' as const],
+    // Without TLS pusher-js would try wss after each ws that fails: where nobody listens, and the page's policy forbids it.
+    enabledTransports: server.scheme === 'https' ? ['ws' as const, 'wss' as const] : ['ws' as const],
     disableStats: true,
     cluster: server.cluster || 'mt1',
   };
