@@ -1,5 +1,6 @@
 import { ANALYSIS, type AnalysisEvent, PROGRESS, parseEvent } from './events.js';
 import type { Schema } from './model.js';
+import { EventQueue } from './queue.js';
 import { type Action, reduce } from './reduce.js';
 import type { Snapshot } from './snapshot.js';
 import { emptyState, type State } from './state.js';
@@ -69,8 +70,6 @@ const times = {
   hidden: 60_000,
   /** An analysis without an event for so long is asked about. */
   silence: 120_000,
-  /** Where there are no frames: a hidden tab. */
-  frame: 50,
 };
 
 /** Keeps the graph of one tenant true: what a browser shows, and how true it is. */
@@ -83,10 +82,7 @@ export class Live {
   private signal: Signal = 'connecting';
   private downSince: number | null = null;
   private graceTimer: ReturnType<typeof setTimeout> | undefined;
-  private queue: AnalysisEvent[] = [];
-  /** When starts were shown whose end is to come. */
-  private readonly shown = new Map<number, number>();
-  private flushing: (() => void) | null = null;
+  private readonly queue: EventQueue;
   private reading: Promise<void> | null = null;
   private again = false;
   private failures = 0;
@@ -95,6 +91,7 @@ export class Live {
   private hiddenAt: number | null = null;
 
   constructor(private readonly options: LiveOptions) {
+    this.queue = new EventQueue(options.dwell ?? 500, this.show);
     let graph = emptyState(options.tenantId);
     if (options.initial) graph = reduce(graph, { type: 'snapshot', snapshot: options.initial, asked: 0 });
     this.state = {
@@ -149,8 +146,7 @@ export class Live {
     clearTimeout(this.graceTimer);
     this.downSince = null;
     this.dueAt = Number.POSITIVE_INFINITY;
-    this.flushing?.();
-    this.flushing = null;
+    this.queue.clear();
     if (typeof document !== 'undefined') document.removeEventListener('visibilitychange', this.onVisibility);
     if (typeof window !== 'undefined') window.removeEventListener('online', this.onOnline);
   }
@@ -198,41 +194,12 @@ export class Live {
       return;
     }
     this.queue.push(event);
-    this.flushing ??= nextFrame(this.flush);
   }
 
-  private readonly flush = (): void => {
-    this.flushing?.();
-    this.flushing = null;
-    const now = Date.now();
-    const events = this.ripe(now);
-    if (events.length > 0) {
-      this.set({ graph: reduce(this.state.graph, { type: 'events', events, now }), lastEventAt: now });
-      if (events.some(({ kind }) => kind === 'completed' || kind === 'failed')) this.wake(times.settle);
-    }
-    if (this.queue.length > 0) this.flushing ??= after(times.frame, this.flush);
+  private readonly show = (events: readonly AnalysisEvent[], now: number): void => {
+    this.set({ graph: reduce(this.state.graph, { type: 'events', events, now }), lastEventAt: now });
+    if (events.some(({ kind }) => kind === 'completed' || kind === 'failed')) this.wake(times.settle);
   };
-
-  /** Takes from the queue what may be shown. The end of a schema waits until its start has been seen. */
-  private ripe(now: number): readonly AnalysisEvent[] {
-    const { dwell = 500 } = this.options;
-    const ripe: AnalysisEvent[] = [];
-    const waiting: AnalysisEvent[] = [];
-    for (const event of this.queue) {
-      const shownAt = this.shown.get(event.schemaId);
-      if (event.kind === 'started') {
-        this.shown.set(event.schemaId, now);
-        ripe.push(event);
-      } else if (event.kind === 'progress' || shownAt === undefined || now - shownAt >= dwell) {
-        if (event.kind !== 'progress') this.shown.delete(event.schemaId);
-        ripe.push(event);
-      } else {
-        waiting.push(event);
-      }
-    }
-    this.queue = waiting;
-    return ripe;
-  }
 
   private hear(signal: Signal, reason: string | null): void {
     this.signal = signal;
@@ -359,20 +326,4 @@ export class Live {
     this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener();
   }
-}
-
-function after(delay: number, callback: () => void): () => void {
-  const timer = setTimeout(callback, delay);
-  return () => clearTimeout(timer);
-}
-
-/** Calls back with the next frame, or soon where there are none. Returns how to call that off. */
-function nextFrame(callback: () => void): () => void {
-  const timer = setTimeout(callback, times.frame);
-  if (typeof requestAnimationFrame === 'undefined') return () => clearTimeout(timer);
-  const frame = requestAnimationFrame(callback);
-  return () => {
-    clearTimeout(timer);
-    cancelAnimationFrame(frame);
-  };
 }
