@@ -106,7 +106,8 @@ func newDetailJSON(d schema.Detail) detailJSON {
 	for i, m := range d.Mappings {
 		out.Mappings[i] = mappingJSON{
 			EntityID: m.EntityID, Source: m.Source, Target: m.Target, Type: m.Type, Formula: unlessZero(m.Formula),
-			Confidence: m.Confidence, Why: unlessZero(m.Why), Op: unlessZero(m.Op), VerifiedRows: unlessZero(m.VerifiedRows), Review: listOf(m.Review),
+			Confidence: m.Confidence, Why: unlessZero(m.Why), Op: unlessZero(m.Op), VerifiedRows: unlessZero(m.VerifiedRows),
+			Review: listOf(m.Review),
 		}
 	}
 	for i, m := range d.Unmapped {

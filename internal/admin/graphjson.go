@@ -108,8 +108,8 @@ func newGraphJSON(g schema.GraphPage) graphJSON {
 func newSchemaJSON(s schema.GraphSchema) schemaJSON {
 	return schemaJSON{
 		ID: s.ID, Name: unlessZero(s.Name), Hash: s.Hash, Status: s.Status, AnalysisStatus: s.AnalysisStatus,
-		Fields: newFieldsJSON(s.Fields), Seq: s.Seq, Run: newRunJSON(s.Run), Error: unlessZero(s.Error), Confidence: s.Confidence, NeedsReview: s.NeedsReview,
-		Engine: unlessZero(s.Engine), CreatedAt: stamp(s.CreatedAt), AnalyzedAt: stamp(s.AnalyzedAt),
+		Fields: newFieldsJSON(s.Fields), Seq: s.Seq, Run: newRunJSON(s.Run), Error: unlessZero(s.Error), Confidence: s.Confidence,
+		NeedsReview: s.NeedsReview, Engine: unlessZero(s.Engine), CreatedAt: stamp(s.CreatedAt), AnalyzedAt: stamp(s.AnalyzedAt),
 	}
 }
 

@@ -52,7 +52,8 @@ func (t *tx) graphSchema(row *graphRow) schema.GraphSchema {
 	if row.RunID != nil {
 		s.Run = &schema.GraphRun{
 			ID: *row.RunID, State: row.RunState, Attempts: row.RunAttempts, MaxAttempts: t.store.cfg.MaxAttempts,
-			Error: row.RunError, Code: row.RunCode, Requested: timeOf(row.RequestedMs), Started: timeOf(row.StartedMs), Ended: timeOf(row.EndedMs),
+			Error: row.RunError, Code: row.RunCode,
+			Requested: timeOf(row.RequestedMs), Started: timeOf(row.StartedMs), Ended: timeOf(row.EndedMs),
 		}
 		if row.RunActive || parsed.AnalysisStatus == schema.AnalysisFailed {
 			s.Error = cmp.Or(row.RunError, s.Error)
