@@ -256,12 +256,14 @@ export class Live {
     if (first === null) return;
     const schemas = new Set<number>();
     const entities = new Set<number>();
+    // Behind the last schemas come entities that none leads to: where all schemas are kept, they are as well.
+    const whole = first.delta || first.totals.schemas <= maxSchemas;
     for (let page = first; ; ) {
       if (signal.aborted) return;
       this.dispatch({ type: 'snapshot', snapshot: page, asked });
       for (const schema of page.schemas) schemas.add(schema.id);
       for (const entity of page.entities) entities.add(entity.id);
-      if (page.next === null || (!first.delta && schemas.size >= maxSchemas)) break;
+      if (page.next === null || (!whole && schemas.size >= maxSchemas)) break;
       const following = await fetchSnapshot({ since: null, cursor: page.next, signal });
       if (following === null) return;
       page = following;
