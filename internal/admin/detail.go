@@ -105,8 +105,9 @@ func newDetailJSON(d schema.Detail) detailJSON {
 	}
 	for i, m := range d.Mappings {
 		out.Mappings[i] = mappingJSON{
-			EntityID: m.EntityID, Source: m.Source, Target: m.Target, Type: m.Type, Formula: unlessZero(m.Formula), Confidence: m.Confidence,
-			Why: unlessZero(m.Why), Op: unlessZero(m.Op), VerifiedRows: unlessZero(m.VerifiedRows), Review: listOf(m.Review),
+			EntityID: m.EntityID, Source: m.Source, Target: m.Target, Type: m.Type, Formula: unlessZero(m.Formula),
+			Confidence: m.Confidence, Why: unlessZero(m.Why), Op: unlessZero(m.Op), VerifiedRows: unlessZero(m.VerifiedRows),
+			Review: listOf(m.Review),
 		}
 	}
 	for i, m := range d.Unmapped {
@@ -114,10 +115,13 @@ func newDetailJSON(d schema.Detail) detailJSON {
 	}
 	for i, one := range d.Runs {
 		out.Runs[i] = detailRunJSON{
-			runJSON: newRunJSON(&one.GraphRun), RequestedBy: one.RequestedBy, Outcome: one.Outcome, History: make([]attemptJSON, len(one.History)),
+			runJSON: newRunJSON(&one.GraphRun), RequestedBy: one.RequestedBy, Outcome: one.Outcome,
+			History: make([]attemptJSON, len(one.History)),
 		}
 		for j, a := range one.History {
-			out.Runs[i].History[j] = attemptJSON{a.Number, a.Worker, stamp(a.Started), stamp(a.Ended), unlessZero(a.Error), unlessZero(a.Code)}
+			out.Runs[i].History[j] = attemptJSON{
+				a.Number, a.Worker, stamp(a.Started), stamp(a.Ended), unlessZero(a.Error), unlessZero(a.Code),
+			}
 		}
 	}
 	return out
@@ -128,8 +132,8 @@ func newDecisionJSON(d *schema.Decision) *decisionJSON {
 		return nil
 	}
 	return &decisionJSON{
-		Action: d.Action, Confidence: d.Confidence, Why: d.Why, Engine: unlessZero(d.Engine), NeedsReview: d.NeedsReview, Review: listOf(d.Review...),
-		PromptVersion: d.PromptVersion, Usage: usageJSON{d.Calls, d.InputTokens, d.OutputTokens, d.Cost},
+		Action: d.Action, Confidence: d.Confidence, Why: d.Why, Engine: unlessZero(d.Engine), NeedsReview: d.NeedsReview,
+		Review: listOf(d.Review...), PromptVersion: d.PromptVersion, Usage: usageJSON{d.Calls, d.InputTokens, d.OutputTokens, d.Cost},
 	}
 }
 

@@ -89,8 +89,9 @@ type linkJSON struct {
 
 func newGraphJSON(g schema.GraphPage) graphJSON {
 	out := graphJSON{
-		Seq: g.Seq, Since: g.Since, Delta: g.Delta, Next: unlessZero(g.Next), Totals: totalsJSON(g.Totals), TypicalMs: unlessZero(g.Typical.Milliseconds()),
-		Schemas: make([]schemaJSON, len(g.Schemas)), Entities: make([]entityJSON, len(g.Entities)), Links: make([]linkJSON, len(g.Links)),
+		Seq: g.Seq, Since: g.Since, Delta: g.Delta, Next: unlessZero(g.Next), Totals: totalsJSON(g.Totals),
+		TypicalMs: unlessZero(g.Typical.Milliseconds()),
+		Schemas:   make([]schemaJSON, len(g.Schemas)), Entities: make([]entityJSON, len(g.Entities)), Links: make([]linkJSON, len(g.Links)),
 	}
 	for i, s := range g.Schemas {
 		out.Schemas[i] = newSchemaJSON(s)
@@ -106,9 +107,9 @@ func newGraphJSON(g schema.GraphPage) graphJSON {
 
 func newSchemaJSON(s schema.GraphSchema) schemaJSON {
 	return schemaJSON{
-		ID: s.ID, Name: unlessZero(s.Name), Hash: s.Hash, Status: s.Status, AnalysisStatus: s.AnalysisStatus, Fields: newFieldsJSON(s.Fields),
-		Seq: s.Seq, Run: newRunJSON(s.Run), Error: unlessZero(s.Error), Confidence: s.Confidence, NeedsReview: s.NeedsReview,
-		Engine: unlessZero(s.Engine), CreatedAt: stamp(s.CreatedAt), AnalyzedAt: stamp(s.AnalyzedAt),
+		ID: s.ID, Name: unlessZero(s.Name), Hash: s.Hash, Status: s.Status, AnalysisStatus: s.AnalysisStatus,
+		Fields: newFieldsJSON(s.Fields), Seq: s.Seq, Run: newRunJSON(s.Run), Error: unlessZero(s.Error), Confidence: s.Confidence,
+		NeedsReview: s.NeedsReview, Engine: unlessZero(s.Engine), CreatedAt: stamp(s.CreatedAt), AnalyzedAt: stamp(s.AnalyzedAt),
 	}
 }
 
@@ -117,8 +118,8 @@ func newRunJSON(r *schema.GraphRun) *runJSON {
 		return nil
 	}
 	return &runJSON{
-		ID: r.ID, State: r.State, Attempts: r.Attempts, MaxAttempts: r.MaxAttempts, RequestedAt: stamp(r.Requested), StartedAt: stamp(r.Started),
-		EndedAt: stamp(r.Ended), Error: unlessZero(r.Error), Code: unlessZero(r.Code),
+		ID: r.ID, State: r.State, Attempts: r.Attempts, MaxAttempts: r.MaxAttempts, RequestedAt: stamp(r.Requested),
+		StartedAt: stamp(r.Started), EndedAt: stamp(r.Ended), Error: unlessZero(r.Error), Code: unlessZero(r.Code),
 	}
 }
 

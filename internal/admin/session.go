@@ -40,7 +40,7 @@ func (u *UI) signIn(w http.ResponseWriter, r *http.Request) {
 func (u *UI) signOut(w http.ResponseWriter, r *http.Request) { u.setSession(w, r, "", -1) }
 
 func (u *UI) setSession(w http.ResponseWriter, r *http.Request, value string, age int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: Secure where the browser came over TLS, else it would not keep it
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || u.guard.trusts(r) && r.Header.Get("X-Forwarded-Proto") == "https",
 	})

@@ -73,7 +73,7 @@ func (l *loader) publicURL(s *EventServer) {
 	const name = "BROADCAST_PUBLIC_URL"
 	value := l.vars.BroadcastPublicURL
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" || !plainHost(u.Hostname()) {
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery+u.Fragment+strings.Trim(u.Path, "/") != "" || !plainHost(u.Hostname()) {
 		l.problem(name, "is %s; write scheme, host and port, as ws://localhost:6001 or wss://events.example", quote(value))
 		return
 	}

@@ -83,8 +83,8 @@ func (t *tx) readDetailRuns(d *schema.Detail) error {
 	}
 	for _, r := range runs {
 		one := schema.DetailRun{RequestedBy: r.RequestedBy, Outcome: string(r.Outcome), GraphRun: schema.GraphRun{
-			ID: r.ID, State: r.State, Attempts: r.AttemptCount, MaxAttempts: t.store.cfg.MaxAttempts, Requested: r.Requested, Started: r.Started, Ended: r.Ended,
-			Error: r.Failure.Text, Code: string(r.Failure.Code),
+			ID: r.ID, State: r.State, Attempts: r.AttemptCount, MaxAttempts: t.store.cfg.MaxAttempts,
+			Requested: r.Requested, Started: r.Started, Ended: r.Ended, Error: r.Failure.Text, Code: string(r.Failure.Code),
 		}}
 		if d.Schema.Run != nil && r.ID == d.Schema.Run.ID {
 			one.Attempts = d.Schema.Run.Attempts // those that count against the budget
@@ -115,8 +115,8 @@ func (t *tx) readDetailDecision(d *schema.Detail, recommendations *string) (*ana
 	// What can not be read stays empty.
 	_ = json.Unmarshal([]byte(*recommendations), &stored)
 	d.Decision = &schema.Decision{
-		Action: string(r.Action), Confidence: unlessZero(r.EntityConfidence), Why: r.Reasoning, Engine: r.Engine, NeedsReview: r.NeedsReview(),
-		Review: r.Review, PromptVersion: r.PromptVersion,
+		Action: string(r.Action), Confidence: unlessZero(r.EntityConfidence), Why: r.Reasoning, Engine: r.Engine,
+		NeedsReview: r.NeedsReview(), Review: r.Review, PromptVersion: r.PromptVersion,
 		Calls: stored.Usage.Calls, InputTokens: stored.Usage.PromptTokens, OutputTokens: stored.Usage.CompletionTokens,
 	}
 	var usage analysis.Usage

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -162,7 +163,26 @@ func (g *graphReader) next(c graphCursor) error {
 // cut ends the page before the first schema that would bring more fields than a page
 // holds, together with the entities that it leads to.
 func (g *graphReader) cut() {
-	width, counted, end := 0, map[int64]bool{}, len(g.page.Schemas)
+	end := g.end()
+	g.more = g.more || end < len(g.page.Schemas)
+	g.page.Schemas = g.page.Schemas[:end]
+	shown := map[int64]bool{}
+	for _, of := range g.linked[:end] {
+		for _, link := range of.links {
+			if _, read := g.known[link.EntityID]; read {
+				g.page.Links = append(g.page.Links, link)
+			}
+		}
+		for _, id := range of.entities {
+			shown[id] = true
+		}
+	}
+	g.page.Entities = slices.DeleteFunc(g.page.Entities, func(e schema.Entity) bool { return !shown[e.ID] })
+}
+
+// end is the number of schemas that fit, at least one where there is one.
+func (g *graphReader) end() int {
+	width, counted := 0, map[int64]bool{}
 	for i, s := range g.page.Schemas {
 		width += len(s.Fields)
 		missing := false
@@ -175,31 +195,10 @@ func (g *graphReader) cut() {
 			}
 		}
 		if i > 0 && (width > g.fields || missing) {
-			end, g.more = i, true
-			break
+			return i
 		}
 	}
-	g.page.Schemas = g.page.Schemas[:end]
-	links := g.page.Links[:0]
-	shown := map[int64]bool{}
-	for _, of := range g.linked[:end] {
-		for _, link := range of.links {
-			if _, read := g.known[link.EntityID]; read {
-				links = append(links, link)
-			}
-		}
-		for _, id := range of.entities {
-			shown[id] = true
-		}
-	}
-	g.page.Links = links
-	entities := g.page.Entities[:0]
-	for _, e := range g.page.Entities {
-		if shown[e.ID] {
-			entities = append(entities, e)
-		}
-	}
-	g.page.Entities = entities
+	return len(g.page.Schemas)
 }
 
 // width is the number of fields on the page.

@@ -64,8 +64,8 @@ func (t *tx) mappingState(tenantID string, now time.Time) (mappingState, error) 
 	}
 	began := time.Now()
 	var state mappingState
-	var buckets []struct{ Bucket, Mappings, Ids, Times, Newest int64 }
-	_, err := t.query(&buckets, fmt.Sprintf("SELECT m.schema_id %% %d AS bucket, count(*) AS mappings, CAST(sum(m.id) AS bigint) AS ids, "+
+	var buckets []struct{ Bucket, Mappings, IDSum, Times, Newest int64 }
+	_, err := t.query(&buckets, fmt.Sprintf("SELECT m.schema_id %% %d AS bucket, count(*) AS mappings, CAST(sum(m.id) AS bigint) AS id_sum, "+
 		"CAST(COALESCE(sum(%[2]s), 0) AS bigint) AS times, COALESCE(max(%[2]s), 0) AS newest "+
 		"FROM schema_mappings m JOIN schemas s ON s.id = m.schema_id WHERE s.tenant_id = ? AND s.type <> 'struct' GROUP BY 1",
 		mappingBuckets, t.store.dialect.epoch("m.updated_at")), tenantID)
@@ -73,7 +73,7 @@ func (t *tx) mappingState(tenantID string, now time.Time) (mappingState, error) 
 		return state, fmt.Errorf("count the mappings: %w", err)
 	}
 	for _, b := range buckets {
-		state.prints[b.Bucket] = printOf(b.Mappings, b.Ids)
+		state.prints[b.Bucket] = printOf(b.Mappings, b.IDSum)
 		state.times += b.Times
 		state.newest = max(state.newest, b.Newest)
 	}

@@ -46,10 +46,13 @@ func (t *tx) graphSchema(row *graphRow) schema.GraphSchema {
 	parsed, _ := row.Schema.schema()
 	parsed.RawFields, parsed.RawSamples = nil, nil
 	withoutSamples(parsed.Fields)
-	s := schema.GraphSchema{Schema: parsed, Seq: orZero(row.LastSeq), AnalyzedAt: parseAppTime(row.AnalyzedAt), Error: orZero(row.AnalysisError)}
+	s := schema.GraphSchema{
+		Schema: parsed, Seq: orZero(row.LastSeq), AnalyzedAt: parseAppTime(row.AnalyzedAt), Error: orZero(row.AnalysisError),
+	}
 	if row.RunID != nil {
 		s.Run = &schema.GraphRun{
-			ID: *row.RunID, State: row.RunState, Attempts: row.RunAttempts, MaxAttempts: t.store.cfg.MaxAttempts, Error: row.RunError, Code: row.RunCode,
+			ID: *row.RunID, State: row.RunState, Attempts: row.RunAttempts, MaxAttempts: t.store.cfg.MaxAttempts,
+			Error: row.RunError, Code: row.RunCode,
 			Requested: timeOf(row.RequestedMs), Started: timeOf(row.StartedMs), Ended: timeOf(row.EndedMs),
 		}
 		if row.RunActive || parsed.AnalysisStatus == schema.AnalysisFailed {
@@ -168,6 +171,7 @@ const entitiesAtOnce = 50
 // readLinkedEntities reads in the order of the schemas, those of the first one in any case.
 func (g *graphReader) readLinkedEntities() error {
 	g.known = map[int64]int{}
+	query := "SELECT " + g.entityColumns() + " FROM schemas WHERE id IN ? AND " + confirmedStructs + " ORDER BY id DESC"
 	var ids []int64
 	seen := map[int64]bool{}
 	width := 0
@@ -189,7 +193,7 @@ func (g *graphReader) readLinkedEntities() error {
 				g.known[e.ID] = len(e.Fields)
 				g.page.Entities = append(g.page.Entities, e)
 				return width <= g.fields
-			}, "SELECT "+g.entityColumns()+" FROM schemas WHERE id IN ? AND "+confirmedStructs+" ORDER BY id DESC", chunk, g.wanted.TenantID)
+			}, query, chunk, g.wanted.TenantID)
 			if err != nil {
 				return fmt.Errorf("entities: %w", err)
 			}
@@ -208,6 +212,7 @@ func (g *graphReader) readOtherEntities() error {
 	if room <= 0 {
 		return g.next(graphCursor{Entities: true})
 	}
+	query := "SELECT " + g.entityColumns() + " FROM schemas WHERE " + confirmedStructs + " AND id < ? AND "
 	where := "NOT EXISTS (SELECT 1 FROM schema_mappings m JOIN schemas f ON f.id = m.schema_id WHERE m.target_schema_id = schemas.id " +
 		"AND f.tenant_id = schemas.tenant_id AND f.type <> 'struct')"
 	args := []any{g.wanted.TenantID, before(g.at.ID)}
@@ -227,7 +232,7 @@ func (g *graphReader) readOtherEntities() error {
 			g.page.Entities = append(g.page.Entities, e)
 		}
 		return true
-	}, "SELECT "+g.entityColumns()+" FROM schemas WHERE "+confirmedStructs+" AND id < ? AND "+where+" ORDER BY id DESC LIMIT ?", append(args, room+1)...)
+	}, query+where+" ORDER BY id DESC LIMIT ?", append(args, room+1)...)
 	if err != nil {
 		return fmt.Errorf("entities: %w", err)
 	}

@@ -98,7 +98,8 @@ func decodeRecommendation(text string) *analysis.Recommendation {
 		Action: analysis.Action(in.Action), EntityID: orZero(in.EntityID), EntityName: in.EntityName,
 		SourceName: in.SourceSchemaName, Similarity: in.SimilarityScore, Reasoning: in.Reasoning,
 		Review: in.Review, Engine: schema.Engine(in.Engine), Model: orZero(in.Model),
-		PromptVersion: orZero(in.PromptVersion), Confidence: in.Confidence, EntityConfidence: in.EntityConfidence, VerifiedRows: in.VerifiedRows,
+		PromptVersion: orZero(in.PromptVersion),
+		Confidence:    in.Confidence, EntityConfidence: in.EntityConfidence, VerifiedRows: in.VerifiedRows,
 	}
 	for _, f := range in.CanonicalSchema.Fields {
 		r.Fields = append(r.Fields, schema.Field{

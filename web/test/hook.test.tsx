@@ -2,7 +2,6 @@ import { act, cleanup, render, screen } from '@testing-library/react';
 import { StrictMode } from 'react';
 import { renderToString } from 'react-dom/server';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { parseSnapshot } from '../src/core/index.js';
 import { useSchemaAnalysis } from '../src/react/index.js';
 import { FakeTransport, graphOf } from './fake.js';
 import { completed, started, tenant } from './wire.js';
@@ -17,7 +16,7 @@ function Counter({ transport, initial }: { transport: FakeTransport; initial?: u
   const { counts, connection, retry } = useSchemaAnalysis({
     tenantId: tenant,
     transport,
-    fetchSnapshot: async () => parseSnapshot(graphOf([])),
+    fetchSnapshot: async () => null, // nothing has changed
     initialSnapshot: initial,
   });
   return (
@@ -27,7 +26,7 @@ function Counter({ transport, initial }: { transport: FakeTransport; initial?: u
   );
 }
 
-const settle = () => act(() => vi.advanceTimersByTimeAsync(100));
+const settle = () => act(() => vi.advanceTimersByTimeAsync(1000));
 
 test('it follows the events, mounted twice as StrictMode does, with one subscription', async () => {
   const transport = new FakeTransport();

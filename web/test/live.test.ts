@@ -17,6 +17,7 @@ function setup(options: Partial<LiveOptions> = {}) {
   const live = new Live({
     tenantId: tenant,
     transport,
+    dwell: 0,
     fetchSnapshot: async request => {
       database.asked.push(request);
       if (database.broken) throw database.broken;
@@ -221,6 +222,16 @@ test('a hundred events of one frame are one change', async () => {
   await pass(60);
   expect(live.getState().graph.schemas.size).toBe(100);
   expect(changes).toBe(1);
+});
+
+test('an analysis that takes no time is seen', async () => {
+  const { live, transport, pass } = setup({ dwell: 500 });
+  await pass(100);
+  transport.send(started(1, 1), completed(1, 2), completed(2, 1));
+  await pass(100);
+  expect([analysisOf(live, 1), analysisOf(live, 2)]).toEqual(['processing', 'completed']);
+  await pass(600);
+  expect(analysisOf(live, 1)).toBe('completed');
 });
 
 test('stopped, it asks for nothing, and started again it does', async () => {

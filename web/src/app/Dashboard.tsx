@@ -22,7 +22,7 @@ import { Empty } from './Empty.js';
 import { Filters } from './Filters.js';
 import { Legend } from './Legend.js';
 import { ListView } from './ListView.js';
-import { Panel } from './Panel.js';
+import { Panel } from './panel/Panel.js';
 import { Toasts, useToasts } from './Toasts.js';
 import { TopBar } from './TopBar.js';
 import type { Theme } from './theme.js';

@@ -1,5 +1,6 @@
 import { ANALYSIS, type AnalysisEvent, PROGRESS, parseEvent } from './events.js';
 import type { Schema } from './model.js';
+import { EventQueue } from './queue.js';
 import { type Action, reduce } from './reduce.js';
 import type { Snapshot } from './snapshot.js';
 import { emptyState, type State } from './state.js';
@@ -47,6 +48,11 @@ export interface LiveOptions {
   readonly events?: readonly [analysis: string, progress: string] | undefined;
   /** How many schemas are kept at most, the newest. Defaults to 5,000. */
   readonly maxSchemas?: number | undefined;
+  /**
+   * How long the start of an analysis is shown at least, so that one that takes no time can be seen. Milliseconds,
+   * defaults to 500.
+   */
+  readonly dwell?: number | undefined;
 }
 
 /** Milliseconds, all of them. */
@@ -64,8 +70,6 @@ const times = {
   hidden: 60_000,
   /** An analysis without an event for so long is asked about. */
   silence: 120_000,
-  /** Where there are no frames: a hidden tab. */
-  frame: 50,
 };
 
 /** Keeps the graph of one tenant true: what a browser shows, and how true it is. */
@@ -78,8 +82,7 @@ export class Live {
   private signal: Signal = 'connecting';
   private downSince: number | null = null;
   private graceTimer: ReturnType<typeof setTimeout> | undefined;
-  private queue: AnalysisEvent[] = [];
-  private flushing: (() => void) | null = null;
+  private readonly queue: EventQueue;
   private reading: Promise<void> | null = null;
   private again = false;
   private failures = 0;
@@ -88,6 +91,7 @@ export class Live {
   private hiddenAt: number | null = null;
 
   constructor(private readonly options: LiveOptions) {
+    this.queue = new EventQueue(options.dwell ?? 500, this.show);
     let graph = emptyState(options.tenantId);
     if (options.initial) graph = reduce(graph, { type: 'snapshot', snapshot: options.initial, asked: 0 });
     this.state = {
@@ -142,8 +146,7 @@ export class Live {
     clearTimeout(this.graceTimer);
     this.downSince = null;
     this.dueAt = Number.POSITIVE_INFINITY;
-    this.flushing?.();
-    this.flushing = null;
+    this.queue.clear();
     if (typeof document !== 'undefined') document.removeEventListener('visibilitychange', this.onVisibility);
     if (typeof window !== 'undefined') window.removeEventListener('online', this.onOnline);
   }
@@ -191,16 +194,11 @@ export class Live {
       return;
     }
     this.queue.push(event);
-    this.flushing ??= nextFrame(this.flush);
   }
 
-  private readonly flush = (): void => {
-    this.flushing?.();
-    this.flushing = null;
-    const events = this.queue.splice(0);
-    const now = Date.now();
+  private readonly show = (events: readonly AnalysisEvent[], now: number): void => {
     this.set({ graph: reduce(this.state.graph, { type: 'events', events, now }), lastEventAt: now });
-    if (events.some(event => event.kind !== 'progress')) this.wake(times.settle);
+    if (events.some(({ kind }) => kind === 'completed' || kind === 'failed')) this.wake(times.settle);
   };
 
   private hear(signal: Signal, reason: string | null): void {
@@ -330,15 +328,4 @@ export class Live {
     this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener();
   }
-}
-
-/** Calls back with the next frame, or soon where there are none. Returns how to call that off. */
-function nextFrame(callback: () => void): () => void {
-  const timer = setTimeout(callback, times.frame);
-  if (typeof requestAnimationFrame === 'undefined') return () => clearTimeout(timer);
-  const frame = requestAnimationFrame(callback);
-  return () => {
-    clearTimeout(timer);
-    cancelAnimationFrame(frame);
-  };
 }
