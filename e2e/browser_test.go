@@ -118,20 +118,23 @@ func (c *control) run(b browser, scripts ...string) {
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var failure error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failure = cmd.Wait()
+	}()
 	c.t.Cleanup(func() { // where a step below has ended the test
 		cancel()
-		_ = <-ended
+		<-ended
 	})
 	for {
 		select {
 		case job := <-c.jobs:
 			job()
-		case err := <-ended:
-			ended <- nil // for the clean-up
-			if err != nil {
-				c.t.Errorf("the scripts %v: %v, %v; see above", scripts, err, context.Cause(ctx))
+		case <-ended:
+			if failure != nil {
+				c.t.Errorf("the scripts %v: %v, %v; see above", scripts, failure, context.Cause(ctx))
 			}
 			return
 		}
