@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { control, shape } from './lib/control.mjs';
 import { look } from './lib/look.mjs';
+import { until } from './lib/screen.mjs';
 
 const background = page => page.evaluate(() => getComputedStyle(document.querySelector('.app')).backgroundColor);
 
@@ -26,6 +27,7 @@ look('no violation of WCAG 2.2 AA, whatever is shown, light and dark', async ope
   await control.hold();
   const [running] = await control.schemas(tenant, shape('valve_id valve_kind', 'valves'));
   await screen.node(`analyzing-${running}`).getByText('Analyzing Schema…').waitFor();
+  await until('what is new is in view, and nothing covers it', () => screen.isClear(`analyzing-${running}`));
   await screen.wantAccessible('the graph, light');
 
   await page.getByLabel('Colours').selectOption('dark');

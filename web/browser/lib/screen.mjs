@@ -85,6 +85,37 @@ export class Screen {
     });
   }
 
+  /** Whether a node is in view, and nothing covers a part of it. */
+  isClear(id) {
+    return this.node(id).evaluate(node => {
+      const { left, top, width, height } = node.getBoundingClientRect();
+      const parts = [0.05, 0.3, 0.5, 0.7, 0.95];
+      const points = parts.flatMap(x => parts.map(y => [left + x * width, top + y * height]));
+      return points.every(([x, y]) => node.contains(document.elementFromPoint(x, y)));
+    });
+  }
+
+  /** Begins to count what the page's main thread needs of a processor; call the result for milliseconds by part. */
+  async workOf() {
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const read = async () => {
+      const { metrics } = await session.send('Performance.getMetrics');
+      return Object.fromEntries(metrics.map(({ name, value }) => [name, value * 1000]));
+    };
+    const before = await read();
+    return async () => {
+      const now = await read();
+      const spent = name => now[name] - before[name];
+      return {
+        task: spent('TaskDuration'),
+        script: spent('ScriptDuration'),
+        style: spent('RecalcStyleDuration'),
+        layout: spent('LayoutDuration'),
+      };
+    };
+  }
+
   shot = name => this.page.screenshot({ path: join(folder, `${name}.png`) });
 
   /** Looks for violations of WCAG 2.2 AA, once nothing moves. */

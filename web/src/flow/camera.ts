@@ -20,6 +20,10 @@ export interface Camera {
   readonly show: (selection: Selection) => void;
 }
 
+/** Around a graph that is seen whole: below it are the controls and the legend. Pixels. */
+const margins = { side: 40, top: 32, bottom: 112 };
+const padding = { x: `${margins.side}px`, top: `${margins.top}px`, bottom: `${margins.bottom}px` } as const;
+
 /** Keeps what happens in view, until somebody looks elsewhere. */
 export function useCamera(graph: State, loaded: boolean, nodes: readonly FlowNode[]): Camera {
   const { fitView, setCenter, setViewport, getZoom, getNode, getNodes, getNodesBounds } = useReactFlow();
@@ -27,15 +31,16 @@ export function useCamera(graph: State, loaded: boolean, nodes: readonly FlowNod
   const [following, setFollowing] = useState(true);
   const clickedOn = useRef<string | null>(null);
   const seen = useRef<{ tenant: string; ids: ReadonlySet<number> } | null>(null);
-  const fit = useCallback(() => void fitView({ padding: 0.12, maxZoom: 1, duration: motion(300) }), [fitView]);
+  const fit = useCallback(() => void fitView({ padding, maxZoom: 1, duration: motion(300) }), [fitView]);
   const fitSoon = useCallback(() => requestAnimationFrame(() => requestAnimationFrame(fit)), [fit]);
   /** The first picture can be read: small graphs are seen whole, of large ones the top. */
   const begin = useCallback(() => {
     const bounds = getNodesBounds(getNodes());
     const { width, height } = store.getState();
-    const whole = Math.min(width / (bounds.width + 80), height / (bounds.height + 120));
+    const room = height - margins.top - margins.bottom;
+    const whole = Math.min((width - 2 * margins.side) / bounds.width, room / bounds.height);
     const zoom = Math.min(1, Math.max(whole, readable));
-    const y = whole >= readable ? (height - bounds.height * zoom) / 2 : 32;
+    const y = margins.top + (whole >= readable ? (room - bounds.height * zoom) / 2 : 0);
     void setViewport({ x: (width - bounds.width * zoom) / 2 - bounds.x * zoom, y: y - bounds.y * zoom, zoom });
   }, [getNodes, getNodesBounds, setViewport, store]);
   const centre = useCallback(
