@@ -35,6 +35,7 @@ type demo struct {
 	db       *store.Store
 	producer *task.Producer
 	folder   string
+	audience *audience
 	out      io.Writer
 }
 
@@ -52,7 +53,10 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	began := time.Now()
 	var results []analysed
-	for _, file := range files {
+	for i, file := range files {
+		if i > 0 {
+			d.audience.follow(ctx)
+		}
 		standing, err := d.analyse(ctx, file)
 		switch {
 		case err == nil:

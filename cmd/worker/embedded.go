@@ -107,7 +107,8 @@ func (c runCmd) show(ctx context.Context, p *program, cfg *config.Config, servic
 	options := cfg.Redis.Options()
 	client := redis.NewUniversalClient(&options)
 	defer func() { _ = client.Close() }()
-	page, err := c.startPage(ctx, cfg, db, client, newLogger(cfg.Log, p.stderr))
+	guests := newAudience()
+	page, err := c.startPage(ctx, cfg, db, client, guests, newLogger(cfg.Log, p.stderr))
 	if err != nil {
 		return err
 	}
@@ -122,12 +123,18 @@ func (c runCmd) show(ctx context.Context, p *program, cfg *config.Config, servic
 	}
 	say(p.stdout, "Schemacast runs with Redis, database and event server inside this process; its data is in %s.", c.Data)
 	say(p.stdout, "Engine: %s\n", engineHint(cfg.Analysis))
+	say(p.stdout, "Open http://%s to see it live.", page.Addr())
 	if c.Demo {
-		if err := c.runDemo(ctx, p, client, db); err != nil || ctx.Err() != nil {
+		if isTerminal(p.stdout) {
+			say(p.stdout, "The analysis of the files in %s begins then, or in %s.", c.Examples, curtain)
+			guests.wait(ctx)
+		}
+		say(p.stdout, "")
+		if err := c.runDemo(ctx, p, client, guests, db); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
-	say(p.stdout, "\nOpen http://%s to see it live. To add a source, in another terminal:\n", page.Addr())
+	say(p.stdout, "\nThe page at http://%s adds further sources. So does another terminal:\n", page.Addr())
 	say(p.stdout, "  %sgo run ./cmd/enqueue --env-file %s file FILE.csv --tenant %s --wait\n", unset(p.environ), services.EnvFile(), demoTenant)
 	say(p.stdout, "Ctrl-C ends it.")
 	<-ctx.Done()
@@ -163,14 +170,14 @@ func unset(environ []string) string {
 // startPage serves the dashboard of the demo's tenant. Nobody is asked for a token: it
 // listens on loopback.
 func (c runCmd) startPage(
-	ctx context.Context, cfg *config.Config, db *store.Store, client redis.UniversalClient, logger *slog.Logger,
+	ctx context.Context, cfg *config.Config, db *store.Store, client redis.UniversalClient, guests *audience, logger *slog.Logger,
 ) (*admin.UI, error) {
 	requests, err := newRequests(db, client, logger)
 	if err != nil {
 		return nil, err
 	}
 	uiConfig := newUIConfig(cfg, logger)
-	uiConfig.Access, uiConfig.Samples, uiConfig.NextFreePort = admin.Access{Open: demoTenant}, true, true
+	uiConfig.Access, uiConfig.Samples, uiConfig.NextFreePort, uiConfig.Visited = admin.Access{Open: demoTenant}, true, true, guests.arrive
 	page, err := admin.NewUI(pageAddr, uiConfig, admin.Ports{
 		Graphs: db, Tenants: db, Requests: requests, Sources: &sources{requests: requests, folder: filepath.Join(c.Examples, "more")},
 	})
@@ -180,11 +187,11 @@ func (c runCmd) startPage(
 	return page, page.Start(ctx)
 }
 
-func (c runCmd) runDemo(ctx context.Context, p *program, client redis.UniversalClient, db *store.Store) error {
+func (c runCmd) runDemo(ctx context.Context, p *program, client redis.UniversalClient, guests *audience, db *store.Store) error {
 	producer, err := task.NewProducer(client, task.ProducerConfig{Name: "demo"})
 	if err != nil {
 		return err
 	}
-	d := &demo{db: db, producer: producer, folder: c.Examples, out: p.stdout}
+	d := &demo{db: db, producer: producer, folder: c.Examples, audience: guests, out: p.stdout}
 	return d.run(ctx)
 }

@@ -65,6 +65,7 @@ func (u *UI) config(w http.ResponseWriter, r *http.Request, who identity) {
 		u.unavailable(w, r, "tenants can not be read", err)
 		return
 	}
+	u.cfg.Visited()
 	out := configJSON{
 		Version: u.cfg.Version, User: userJSON{who.name, who.canSignOut}, Tenants: tenants, TenantsTruncated: more,
 		Channel:         channelJSON{u.cfg.ChannelMode, u.cfg.ChannelTemplate, broadcast.EventName, broadcast.ProgressEventName},

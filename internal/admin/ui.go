@@ -42,6 +42,8 @@ type UIConfig struct {
 	AppURL string
 	// Samples shows sample records. They are data of the tenant.
 	Samples bool
+	// Visited is called whenever somebody opens the page. Defaults to nothing.
+	Visited func()
 	// NextFreePort takes a later port when the one of the address is taken. Defaults to
 	// an error.
 	NextFreePort bool
@@ -78,6 +80,9 @@ func NewUI(addr string, cfg UIConfig, ports Ports) (*UI, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Visited == nil {
+		cfg.Visited = func() {}
 	}
 	u := &UI{
 		cfg: cfg, ports: ports, guard: newGuard(cfg.Access), readers: make(chan struct{}, graphReaders), policy: contentPolicy(cfg.Events),

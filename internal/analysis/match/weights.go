@@ -65,4 +65,4 @@ var entityWeights = [entityFeatureCount]float64{
 	entityShared: 2.91,
 }
 
-const entityBias = -7.81
+const entityBias = -8.21
