@@ -63,6 +63,8 @@ const calmAbove = 200;
 export class Builder {
   private cache = new Map<string, { readonly parts: readonly unknown[]; readonly made: FlowNode | LinkEdge }>();
 
+  private drawn: { nodes: FlowNode[]; edges: LinkEdge[] } = { nodes: [], edges: [] };
+
   build(graph: State, view: View): { nodes: FlowNode[]; edges: LinkEdge[] } {
     const kept: typeof this.cache = new Map();
     const keep = <T extends FlowNode | LinkEdge>(id: string, parts: readonly unknown[], make: () => T): T => {
@@ -75,7 +77,13 @@ export class Builder {
     const nodes = [...schemaNodes(graph, view, lit, keep), ...entityNodes(graph, view, lit, keep)];
     const edges = linkEdges(graph, view, lit, keep);
     this.cache = kept;
-    return { nodes, edges };
+    // React Flow indexes a list anew when it is another one.
+    const before = this.drawn;
+    this.drawn = {
+      nodes: same(before.nodes, nodes) ? before.nodes : nodes,
+      edges: same(before.edges, edges) ? before.edges : edges,
+    };
+    return this.drawn;
   }
 }
 
