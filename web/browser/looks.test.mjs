@@ -18,7 +18,9 @@ look('no violation of WCAG 2.2 AA, whatever is shown, light and dark', async ope
   const empty = await open({ tenant: await control.tenant() });
   await empty.page.getByText('No schemas yet').waitFor();
   await empty.wantPill('Live');
-  await empty.wantAccessible('the empty page');
+  await empty.wantAccessible('the empty page, light');
+  await empty.page.getByLabel('Colours').selectOption('dark');
+  await empty.wantAccessible('the empty page, dark');
 
   const { tenant, failed } = await everything();
   const screen = await open({ tenant });
