@@ -25,7 +25,7 @@ build: ## Build the programs into bin/
 .PHONY: test
 test: ## Run every test against real PostgreSQL, Redis and Soketi; installs what is missing (PKG=, ARGS=)
 	@[ "$(PKG)" != ./... ] || scripts/web.sh test
-	@scripts/with-services.sh go test $(RACE) -shuffle=on -count=1 -timeout=8m $(ARGS) $(PKG)
+	@scripts/with-services.sh go test $(RACE) -shuffle=on -count=1 -timeout=15m $(ARGS) $(PKG)
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, without the race detector (PKG=, ARGS=)

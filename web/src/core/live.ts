@@ -59,7 +59,10 @@ export interface LiveOptions {
 const times = {
   /** A dropped connection that comes back within this is not worth a word. */
   grace: 5_000,
+  /** Soon after a drop most servers are about to come back; later nobody is in such a hurry. */
+  pollDropped: 2_000,
   pollPaused: 5_000,
+  dropped: 60_000,
   /** While live, for what no event tells: what people do in the app, and events that a server swallowed. */
   pollLive: 30_000,
   /** After an event, for what it does not tell: confidences. */
@@ -206,6 +209,8 @@ export class Live {
     if (signal === 'live') {
       this.downSince = null;
       this.judge(null);
+      clearTimeout(this.timer);
+      this.dueAt = Number.POSITIVE_INFINITY;
       void this.refetch(); // what was published meanwhile is gone
       return;
     }
@@ -215,7 +220,7 @@ export class Live {
       this.graceTimer = setTimeout(() => this.judge(), times.grace);
     }
     this.judge(reason);
-    this.wake(times.pollPaused);
+    this.wake(this.pause());
   }
 
   /** Says how true the screen is. */
@@ -281,7 +286,10 @@ export class Live {
 
   /** How long the database may be left alone. */
   private pause(): number {
-    if (this.signal !== 'live') return times.pollPaused;
+    if (this.signal !== 'live') {
+      const dropped = this.options.transport && this.downSince !== null && Date.now() - this.downSince < times.dropped;
+      return dropped ? times.pollDropped : times.pollPaused;
+    }
     const { schemas, stamps } = this.state.graph;
     const now = Date.now();
     for (const [id, schema] of schemas) {
