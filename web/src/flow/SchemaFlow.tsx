@@ -73,8 +73,8 @@ const everything = () => true;
 const noDetails: ReadonlyMap<number, Detail> = new Map();
 /** Above this only what can be seen is rendered. */
 const sparseAbove = 200;
-const miniMapFrom = 30;
-const miniMapUpTo = 2000;
+/** Fewer are seen at once, and of more the two columns are a line. */
+const miniMap = { from: 30, upTo: 200 };
 
 function Flow(props: SchemaFlowProps) {
   const { graph, loaded = true, selection = null, onSelect, found = null, visible = everything, threshold = 0 } = props;
@@ -144,7 +144,7 @@ function Flow(props: SchemaFlowProps) {
           proOptions={{ hideAttribution: false }}
         >
           <Background gap={24} size={1.2} />
-          {nodes.length >= miniMapFrom && nodes.length <= miniMapUpTo && (
+          {nodes.length >= miniMap.from && nodes.length <= miniMap.upTo && (
             <MiniMap<FlowNode> pannable zoomable nodeClassName={miniClass} ariaLabel="Overview" />
           )}
           <Panel position="bottom-left" className="sc-controls">

@@ -112,7 +112,7 @@ function Loaded({ graph, schema, detail, config, onSelect }: LoadedProps) {
           {detail.entity && (
             <button
               type="button"
-              className="entity-link"
+              className="entity-link entity-link--silver"
               onClick={() => detail.entity && onSelect({ kind: 'entity', id: detail.entity.id })}
             >
               <EntityIcon /> <bdi>{detail.entity.name}</bdi>
