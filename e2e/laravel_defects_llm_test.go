@@ -97,6 +97,7 @@ func TestLaravelDefect22OneDeadline(t *testing.T) {
 func TestLaravelDefect23PromptDoesNotGrowWithTheTenant(t *testing.T) {
 	t.Parallel()
 	app := newLaravel(t, testenv.Soketi(t))
+	app.with("ANALYSIS_SKIP_MODEL", "never") // equal names are certain, and cost no prompt
 	app.start(t)
 	const insert = `INSERT INTO schemas (created_at, updated_at, hash, name, tenant_id, sample_data, detected_fields, type, status, ai_analysis_status)
 		SELECT now(), now(), 'many-' || n, 'Kind' || n, $1, '[{}]', (SELECT json_agg(json_build_object('name', 'kind' || n || '_part_' || f, 'type', 'string')) FROM generate_series(1, 12) f), 'struct', 'confirmed', 'completed'

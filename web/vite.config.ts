@@ -15,5 +15,9 @@ export default defineConfig({
   },
   // For work on the page in front of a running worker: VITE_WORKER=http://127.0.0.1:8080 npx vite
   server: { proxy: { '/api': worker, '/broadcasting': worker } },
-  test: { environment: 'happy-dom', include: ['test/**/*.test.{ts,tsx}'] },
+  test: {
+    environment: 'happy-dom',
+    include: ['test/**/*.test.{ts,tsx}'],
+    testTimeout: 60_000, // on a machine that does other things too
+  },
 });
