@@ -61,8 +61,8 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 	}
 	var common float32
 	f[entityWords], common = x.wordRarity.cosine(own.words, other.words)
-	f[entityShared] = float32(math.Log1p(float64(common))) / 5
 	f[entityGrams], _ = x.gramRarity.cosine(own.grams, other.grams)
+	f[entityShared] = float32(math.Log1p(float64(common))) / 10
 	f[entityTopic] = max(0, q.topic.cosine(&x.topics[entity]))
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/schemacast/schemacast/internal/schema"
 )
@@ -73,7 +74,13 @@ func textOf(fields []schema.Field, profiles []Profile) fingerprint {
 
 func (f *fingerprint) add(words []string) {
 	for _, word := range words {
-		f.words = append(f.words, bucket(word))
+		if first, _ := utf8.DecodeRuneInString(word); !ideographic(first) {
+			f.words = append(f.words, bucket(word))
+			continue
+		}
+		for _, pair := range bigrams(word) { // no spaces between words: as in names
+			f.words = append(f.words, bucket(pair))
+		}
 	}
 	for gram := range gramsOf(strings.Join(words, " ")) {
 		f.grams = append(f.grams, bucket(gram))
@@ -93,7 +100,15 @@ func bounded(buckets []uint32) []uint32 {
 // rarities is, by bucket, how much it tells that an entity has it.
 type rarities []float32
 
-func raritiesOf(fingerprints []fingerprint, set func(*fingerprint) []uint32) rarities {
+const (
+	// wordExponent and gramExponent say how much more a rare member tells than a frequent
+	// one. A word that few entities have names what the entity is about; of trigrams even
+	// rare ones are parts of many words.
+	wordExponent = 4
+	gramExponent = 2
+)
+
+func raritiesOf(fingerprints []fingerprint, exponent int, set func(*fingerprint) []uint32) rarities {
 	counts := make(rarities, fingerprintBuckets)
 	for i := range fingerprints {
 		for _, b := range set(&fingerprints[i]) {
@@ -102,8 +117,10 @@ func raritiesOf(fingerprints []fingerprint, set func(*fingerprint) []uint32) rar
 	}
 	total := float64(len(fingerprints) + pseudoEntities)
 	for b, n := range counts {
-		weight := math.Log((total + 1) / (float64(n) + 1))
-		counts[b] = float32(weight * weight)
+		// What no entity has is taken for as rare as what one has: in a small tenant most
+		// values of a new source are not known yet, and would drown what is.
+		rarity := math.Log((total + 1) / (max(float64(n), 1) + 1))
+		counts[b] = float32(math.Pow(rarity, float64(exponent)))
 	}
 	return counts
 }

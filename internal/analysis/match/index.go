@@ -50,8 +50,8 @@ func NewIndex(entities []schema.Entity) *Index {
 		x.add(int32(i), names)
 	}
 	x.weigh()
-	x.wordRarity = raritiesOf(x.fingerprints, func(f *fingerprint) []uint32 { return f.words })
-	x.gramRarity = raritiesOf(x.fingerprints, func(f *fingerprint) []uint32 { return f.grams })
+	x.wordRarity = raritiesOf(x.fingerprints, wordExponent, func(f *fingerprint) []uint32 { return f.words })
+	x.gramRarity = raritiesOf(x.fingerprints, gramExponent, func(f *fingerprint) []uint32 { return f.grams })
 	return x
 }
 

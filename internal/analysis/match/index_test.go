@@ -278,3 +278,20 @@ func TestEmptyIndex(t *testing.T) {
 		t.Errorf("hits of no fields are %v, want none", hits)
 	}
 }
+
+// TestRareWordsTell holds that what no entity has weighs no more than what one has, and
+// that text without spaces is compared by pairs of characters.
+func TestRareWordsTell(t *testing.T) {
+	t.Parallel()
+	known := fingerprint{words: []uint32{1, 2}}
+	r := raritiesOf([]fingerprint{known, {words: []uint32{2}}}, wordExponent, func(f *fingerprint) []uint32 { return f.words })
+	if r[3] != r[1] || r[1] <= r[2] {
+		t.Errorf("unseen %v, rare %v, frequent %v: want the first two equal and above the third", r[3], r[1], r[2])
+	}
+	var a, b fingerprint
+	a.add([]string{"台北市中山區"})
+	b.add([]string{"中山區林口"})
+	if _, common := r.cosine(bounded(a.words), bounded(b.words)); common == 0 {
+		t.Error("texts that share a word have nothing in common")
+	}
+}

@@ -97,7 +97,11 @@ func (x *Index) shortlist(q *entityQuery) []int32 {
 	for i := range all {
 		all[i] = int32(i)
 	}
-	n := affordable(len(q.profiles), x.fieldCount/len(x.all))
+	budget := pairsAffordable
+	if len(all) <= shortlistMax {
+		budget += budget / 3 // a small tenant needs no ranking for the list, and has time to look
+	}
+	n := affordable(budget, len(q.profiles), x.fieldCount/len(x.all))
 	if len(all) <= n {
 		return all
 	}
@@ -119,8 +123,8 @@ func (x *Index) shortlist(q *entityQuery) []int32 {
 }
 
 // affordable is how many entities are compared in full.
-func affordable(sourceFields, entityFields int) int {
-	return min(max(pairsAffordable/max(1, sourceFields*entityFields), shortlistMin), shortlistMax)
+func affordable(pairs, sourceFields, entityFields int) int {
+	return min(max(pairs/max(1, sourceFields*entityFields), shortlistMin), shortlistMax)
 }
 
 // overlap is, by entity and up to a factor, the cosine of its concepts and the query's.

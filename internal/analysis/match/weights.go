@@ -57,12 +57,12 @@ const (
 
 // entityWeights make the score of an entity.
 var entityWeights = [entityFeatureCount]float64{
-	entityCover:  1.68,
-	entityFilled: 2.27,
-	entityBest:   0.79,
-	entityWords:  1.84,
-	entityGrams:  4.75,
-	entityShared: 2.91,
+	entityCover:  1.88,
+	entityFilled: 2.31,
+	entityBest:   0.91,
+	entityWords:  2.90,
+	entityGrams:  5.19,
+	entityShared: 3.88,
 }
 
-const entityBias = -8.21
+const entityBias = -8.95
