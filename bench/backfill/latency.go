@@ -59,8 +59,13 @@ func (p *probes) measure(ctx context.Context, phase string, done <-chan struct{}
 		case <-ticker.C:
 		}
 	}
-	time.Sleep(time.Second)
-	rows, err := p.db.Query(ctx, "SELECT COALESCE(started_ms, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) - requested_ms FROM schemacast_runs WHERE schema_id = ANY ($1)", ids)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Second):
+	}
+	rows, err := p.db.Query(ctx, "SELECT COALESCE(started_ms, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) - requested_ms "+
+		"FROM schemacast_runs WHERE schema_id = ANY ($1)", ids)
 	if err != nil {
 		return err
 	}
@@ -75,7 +80,8 @@ func (p *probes) measure(ctx context.Context, phase string, done <-chan struct{}
 	}
 	slices.Sort(waits)
 	at := func(q float64) int64 { return waits[int(q*float64(len(waits)-1))] }
-	fmt.Printf("interactive start, %s: p50 %d ms, p95 %d ms, p99 %d ms, max %d ms of %d; load %s\n", phase, at(.5), at(.95), at(.99), at(1), len(waits), load())
+	_, _ = fmt.Fprintf(p.out, "interactive start, %s: p50 %d ms, p95 %d ms, p99 %d ms, max %d ms of %d; load %s\n",
+		phase, at(.5), at(.95), at(.99), at(1), len(waits), load())
 	return rows.Err()
 }
 

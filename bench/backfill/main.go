@@ -17,6 +17,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -33,6 +34,14 @@ import (
 	"github.com/schemacast/schemacast/internal/store"
 	"github.com/schemacast/schemacast/internal/task"
 )
+
+const module = "github.com/schemacast/schemacast"
+
+// fields are those of each row.
+const fields = `[{"name":"id","type":"float","sample_value":7,"required":true},` +
+	`{"name":"e_mail","type":"email","sample_value":"a@b.example","required":true},` +
+	`{"name":"created_at","type":"datetime","sample_value":"2020-01-01T00:00:00Z","required":true},` +
+	`{"name":"amount","type":"float","sample_value":12.5,"required":false}]`
 
 type settings struct {
 	postgres, redis, bin string
@@ -53,7 +62,7 @@ func main() {
 	flag.BoolVar(&s.latency, "latency", false, "run a worker meanwhile, and measure when interactive analyses start")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := measure(ctx, s)
+	err := measure(ctx, os.Stdout, s)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "backfill:", err)
@@ -64,6 +73,7 @@ func main() {
 // bench is one installation.
 type bench struct {
 	settings
+	out   io.Writer
 	dsn   string
 	env   []string
 	db    *pgx.Conn
@@ -71,8 +81,8 @@ type bench struct {
 	store *store.Store
 }
 
-func measure(ctx context.Context, s settings) (err error) {
-	b := &bench{settings: s}
+func measure(ctx context.Context, out io.Writer, s settings) (err error) {
+	b := &bench{settings: s, out: out}
 	cleanUp, err := b.prepare(ctx)
 	defer func() { err = errors.Join(err, cleanUp()) }()
 	if err != nil {
@@ -131,7 +141,7 @@ func (b *bench) prepare(ctx context.Context) (cleanUp func() error, err error) {
 	undo = append(undo, func() error { return os.RemoveAll(dir) })
 	if b.bin == "" {
 		b.bin = dir
-		if err := command(ctx, nil, "go", "build", "-o", dir, "./cmd/worker", "./cmd/enqueue"); err != nil {
+		if err := command(ctx, nil, "go", "build", "-o", dir, module+"/cmd/worker", module+"/cmd/enqueue"); err != nil {
 			return cleanUp, err
 		}
 	}
@@ -207,9 +217,9 @@ func (b *bench) fill(ctx context.Context) error {
 		fmt.Sprintf(`INSERT INTO schemas (created_at, updated_at, hash, tenant_id, sample_data, detected_fields, kafka_topic, ai_analysis_status)
 			SELECT '2021-01-01', '2021-01-01', substr(md5(n::text), 1, 16), 'tenant-' || n %% %d,
 				json_build_object('id', n, 'e_mail', 'a' || n || '@b.example', 'created_at', '2020-01-01T00:00:00Z', 'amount', 12.5),
-				'[{"name":"id","type":"float","sample_value":7,"required":true},{"name":"e_mail","type":"email","sample_value":"a@b.example","required":true},{"name":"created_at","type":"datetime","sample_value":"2020-01-01T00:00:00Z","required":true},{"name":"amount","type":"float","sample_value":12.5,"required":false}]',
+				'%s',
 				'schema-x', CASE WHEN random() < %f THEN 'failed' ELSE 'pending' END
-			FROM generate_series(1, %d) n`, b.tenants, b.failed, b.rows),
+			FROM generate_series(1, %d) n`, b.tenants, fields, b.failed, b.rows),
 		"VACUUM ANALYZE schemas", "CHECKPOINT",
 	} {
 		if _, err := b.db.Exec(ctx, statement); err != nil {
@@ -223,8 +233,8 @@ func (b *bench) printConditions(ctx context.Context) {
 	var version, fsync, commit string
 	_ = b.db.QueryRow(ctx, "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')").Scan(&version, &fsync, &commit)
 	appendOnly := b.redis.ConfigGet(ctx, "appendonly").Val()["appendonly"]
-	fmt.Printf("PostgreSQL %s, fsync %s, synchronous_commit %s; Redis, appendonly %s; load %s\n", version, fsync, commit, appendOnly, load())
-	fmt.Printf("%d rows of %d tenants, %.0f %% failed before\n", b.rows, b.tenants, 100*b.failed)
+	_, _ = fmt.Fprintf(b.out, "PostgreSQL %s, fsync %s, synchronous_commit %s; Redis, appendonly %s; load %s\n", version, fsync, commit, appendOnly, load())
+	_, _ = fmt.Fprintf(b.out, "%d rows of %d tenants, %.0f %% failed before\n", b.rows, b.tenants, 100*b.failed)
 }
 
 // backfill runs the command and prints what it took.
@@ -245,8 +255,9 @@ func (b *bench) backfill(ctx context.Context) error {
 	if err := json.Unmarshal(out, &doc); err != nil {
 		return err
 	}
-	fmt.Printf("backfill: %d rows/s in %.1f s, %.0f rows/s with start and count in %.1f s; peak memory %.1f MiB; %.1f s of CPU; load %s\n",
-		doc.PerSecond, doc.Seconds, float64(b.rows)/took.Seconds(), took.Seconds(), peakMiB(cmd.ProcessState), cpu(cmd.ProcessState).Seconds(), load())
+	_, _ = fmt.Fprintf(b.out, "backfill: %d rows/s in %.1f s, %.0f rows/s with start and count in %.1f s; peak memory %.1f MiB; %.1f s of CPU; load %s\n",
+		doc.PerSecond, doc.Seconds, float64(b.rows)/took.Seconds(), took.Seconds(),
+		peakMiB(cmd.ProcessState), cpu(cmd.ProcessState).Seconds(), load())
 	return nil
 }
 
@@ -260,7 +271,7 @@ func (b *bench) afterwards(ctx context.Context) error {
 	memory := b.redis.Info(ctx, "memory").Val()
 	_, memory, _ = strings.Cut(memory, "used_memory_human:")
 	memory, _, _ = strings.Cut(memory, "\r\n")
-	fmt.Printf("open runs %d, tasks %d; Redis holds %s\n", open, queued, memory)
+	_, _ = fmt.Fprintf(b.out, "open runs %d, tasks %d; Redis holds %s\n", open, queued, memory)
 	if open != b.rows || int(queued) != b.rows {
 		return errors.New("some are missing")
 	}
@@ -283,11 +294,11 @@ func (b *bench) afterwards(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("one sweep, statistics %s: %s, %d looked at\n", statistics, time.Since(begun).Round(time.Millisecond), swept.Looked)
+		_, _ = fmt.Fprintf(b.out, "one sweep, statistics %s: %s, %d looked at\n", statistics, time.Since(begun).Round(time.Millisecond), swept.Looked)
 	}
 	begun := time.Now()
 	found, err := repairer.Examine(ctx)
-	fmt.Printf("one round of the queue doctor: %s, findings: %v\n", time.Since(begun).Round(time.Millisecond), found.Any())
+	_, _ = fmt.Fprintf(b.out, "one round of the queue doctor: %s, findings: %v\n", time.Since(begun).Round(time.Millisecond), found.Any())
 	return err
 }
 

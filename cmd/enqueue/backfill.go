@@ -84,11 +84,11 @@ func (c *backfillCmd) run(ctx context.Context, a *app) error {
 		return err
 	}
 	owner := run.NewOwner()
-	lease, err := takeBackfillLease(ctx, a, owner)
+	leased, release, err := takeBackfillLease(ctx, a, owner)
 	if err != nil {
 		return err
 	}
-	defer lease.release()
+	defer release()
 	b, err := c.begin(ctx, a, owner)
 	if err != nil || b.ID == "" {
 		return err
@@ -97,7 +97,7 @@ func (c *backfillCmd) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return f.run(lease.ctx)
+	return f.run(leased)
 }
 
 // begin makes the backfill, or takes the interrupted one. It is the zero value when there
@@ -208,44 +208,41 @@ func (a *app) printNothing() error {
 	return err
 }
 
-// backfillLease keeps two backfills from working at a time.
-type backfillLease struct {
-	ctx     context.Context // ends with the lease
-	release func()
-}
-
 const (
+	// backfillJob is the name of the lease that keeps two from working at a time.
 	backfillJob = "backfill"
 	// leaseTime is how long the lease of a command that was killed lasts.
 	leaseTime  = 15 * time.Second
 	leaseRenew = 3 * time.Second
 )
 
-// takeBackfillLease waits until the lease of a command that was killed is over.
-func takeBackfillLease(ctx context.Context, a *app, owner string) (*backfillLease, error) {
+// takeBackfillLease waits until the lease of a command that was killed is over. The
+// context that it returns ends with the lease.
+func takeBackfillLease(ctx context.Context, a *app, owner string) (leased context.Context, release func(), err error) {
 	deadline := time.Now().Add(leaseTime + leaseRenew)
 	for told := false; ; told = true {
 		leads, err := a.store.Lead(ctx, backfillJob, owner, leaseTime)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if leads {
 			break
 		}
 		if time.Now().After(deadline) {
-			return nil, errors.New("another backfill is at work; wait for its end, or stop it with Ctrl-C where it runs and use --resume")
+			return nil, nil, errors.New("another backfill is at work; wait for its end, or stop it with Ctrl-C where it runs and use --resume")
 		}
 		if !told {
 			a.note("another backfill is at work, or was killed a moment ago; waiting up to %s", leaseTime+leaseRenew)
 		}
 		if err := sleep(ctx, pollInterval); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return a.keepLease(ctx, owner), nil
+	leased, release = a.keepLease(ctx, owner)
+	return leased, release, nil
 }
 
-func (a *app) keepLease(ctx context.Context, owner string) *backfillLease {
+func (a *app) keepLease(ctx context.Context, owner string) (leased context.Context, release func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -257,13 +254,13 @@ func (a *app) keepLease(ctx context.Context, owner string) *backfillLease {
 			}
 		}
 	}()
-	return &backfillLease{ctx: ctx, release: func() {
+	return ctx, func() {
 		cancel(nil)
 		<-done
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		last, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer stop()
-		_ = a.store.Resign(ctx, backfillJob, owner) // it ends by itself
-	}}
+		_ = a.store.Resign(last, backfillJob, owner) // it ends by itself
+	}
 }
 
 // sleep waits, and returns the context's error when that ends first.

@@ -242,3 +242,18 @@ func TestEstimates(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+func TestBackfillBar(t *testing.T) {
+	t.Parallel()
+	stderr := &stream{}
+	a := &app{stderr: stderr}
+	p := &bar{app: a, bar: newBar(stderr, 1000, "analyses")}
+	p.show(store.Backfill{Opened: 400, Skipped: store.BackfillSkipped{Mapped: 1200}}, "waits for the workers")
+	p.note("Redis is away")
+	p.end(store.Backfill{Opened: 1000})
+	for _, want := range []string{"1,200 skipped waits for the workers", "enqueue: Redis is away\n", "1000/1000"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("the bar said %q, want %q in it", stderr.String(), want)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (m *moment) UnmarshalText(text []byte) error {
 func age(text string) (time.Duration, bool) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err == nil && n > 0 //nolint:gosec // 16 bits of days are less than 180 years
+		return time.Duration(n) * 24 * time.Hour, err == nil && n > 0 // 16 bits of days are less than 180 years
 	}
 	ago, err := time.ParseDuration(text)
 	return ago, err == nil && ago > 0

@@ -162,7 +162,8 @@ func (a *app) printPlan(p store.BackfillPlan, asked int64, dryRun bool) error {
 		return json.NewEncoder(a.stdout).Encode(planDocument{BackfillPlan: p, Asked: asked, DryRun: dryRun, Estimate: e})
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s of %s%s\n", countedBig(p.Eligible, "schema", "schemas"), countedBig(p.TenantCount, "tenant", "tenants"), byStatus(p.ByStatus))
+	fmt.Fprintf(&text, "%s of %s%s\n", countedBig(p.Eligible, "schema", "schemas"),
+		countedBig(p.TenantCount, "tenant", "tenants"), byStatus(p.ByStatus))
 	printTenants(&text, p)
 	if left := skippedText(p.Skipped, false); left != "" {
 		text.WriteString(left + "\n")

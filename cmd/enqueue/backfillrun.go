@@ -66,8 +66,9 @@ func newFiller(a *app, c *backfillCmd, owner string, b store.Backfill) (*filler,
 		return nil, err
 	}
 	f := &filler{
-		app: a, owner: owner, b: b, runQueue: b.Queue, queue: b.Queue, page: backfillPage, inspector: inspector, watch: c.Watch, before: b.Opened,
-		began: time.Now(), progress: newProgress(a, b.Total, "analyses"),
+		app: a, owner: owner, b: b, runQueue: b.Queue, queue: b.Queue, page: backfillPage, inspector: inspector, watch: c.Watch,
+		before: b.Opened,
+		began:  time.Now(), progress: newProgress(a, b.Total, "analyses"),
 	}
 	if f.queue == "" {
 		f.queue = task.QueueInteractive
@@ -116,44 +117,50 @@ func (f *filler) run(ctx context.Context) error {
 
 // fill opens the runs.
 func (f *filler) fill(ctx context.Context, batches chan<- batch) error {
-	suspect, since := false, time.Time{}
 	for !f.b.Exhausted() {
 		limit, err := f.next(ctx)
 		if err != nil {
 			return err
 		}
-		b, rows, err := f.store.BackfillPage(ctx, f.owner, limit, f.queued.Load())
-		if errors.Is(err, run.ErrUnavailable) && ctx.Err() == nil {
-			if since.IsZero() {
-				since = time.Now()
-				f.progress.note("%s; trying again for %s", err, databasePatience)
-			}
-			if time.Since(since) < databasePatience {
-				suspect = true
-				if err := sleep(ctx, time.Second); err != nil {
-					return err
-				}
-				continue
-			}
-		}
+		stored, err := f.storePage(ctx, limit)
 		if err != nil {
 			return err
 		}
-		f.b = b
-		failpoint.Reach("enqueue.page-stored")
-		batches <- batch{rows: rows, upTo: b.After, suspect: suspect} // the sender takes everything, also at the end
-		suspect, since = false, time.Time{}
-		f.progress.show(b, "")
+		batches <- stored // the sender takes everything, also at the end
+		f.progress.show(f.b, "")
 		if f.room != nil {
-			f.room.waiting += int64(len(rows))
+			f.room.waiting += int64(len(stored.rows))
 		}
-		if f.limiter != nil && len(rows) > 0 {
-			if err := f.limiter.WaitN(ctx, len(rows)); err != nil {
+		if f.limiter != nil && len(stored.rows) > 0 {
+			if err := f.limiter.WaitN(ctx, len(stored.rows)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// storePage opens the runs of the next page. It tries again for a while when the database
+// does not answer; whether it did what it was asked for before is not known then.
+func (f *filler) storePage(ctx context.Context, limit int) (batch, error) {
+	begun := time.Now()
+	for suspect := false; ; suspect = true {
+		b, rows, err := f.store.BackfillPage(ctx, f.owner, limit, f.queued.Load())
+		if err == nil {
+			f.b = b
+			failpoint.Reach("enqueue.page-stored")
+			return batch{rows: rows, upTo: b.After, suspect: suspect}, nil
+		}
+		if !errors.Is(err, run.ErrUnavailable) || ctx.Err() != nil || time.Since(begun) > databasePatience {
+			return batch{}, err
+		}
+		if !suspect {
+			f.progress.note("%s; trying again for %s", err, databasePatience)
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return batch{}, err
+		}
+	}
 }
 
 // next is how large the next page may be. It waits while there is no room.

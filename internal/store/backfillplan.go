@@ -130,7 +130,8 @@ const endedRuns = "SELECT tenant_id, calls, prompt_tokens, completion_tokens, co
 func (s *Store) averageUsage(ctx context.Context, runs string, args ...any) (Usage, error) {
 	var u Usage
 	average := func(column string) string { return "COALESCE(CAST(avg(" + column + ") AS double precision), 0)" }
-	err := s.db.WithContext(ctx).Raw("SELECT count(*) AS runs, "+average("calls")+" AS calls, "+average("prompt_tokens")+" AS prompt_tokens, "+
+	err := s.db.WithContext(ctx).Raw("SELECT count(*) AS runs, "+average("calls")+" AS calls, "+
+		average("prompt_tokens")+" AS prompt_tokens, "+
 		average("completion_tokens")+" AS completion_tokens, "+average("CASE WHEN priced_calls >= calls THEN cost_micros END")+" AS cost_micros, "+
 		"count(CASE WHEN priced_calls >= calls THEN 1 END) AS priced FROM "+runs+" AS past", args...).Scan(&u).Error
 	return u, translate(err)
