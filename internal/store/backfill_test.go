@@ -294,7 +294,7 @@ func TestBackfillAmongClaims(t *testing.T) {
 			errs <- nil
 		}()
 		go func() {
-			for part := range slices.Chunk(ids, 10) {
+			for part := range slices.Chunk(slices.Clone(ids), 10) {
 				slices.Reverse(part)
 				if _, err := g.Request(t.Context(), Request{SchemaIDs: part}); err != nil {
 					errs <- err
