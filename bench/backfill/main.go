@@ -169,7 +169,8 @@ func (b *bench) prepare(ctx context.Context) (cleanUp func() error, err error) {
 func (b *bench) prepareRedis(ctx context.Context, dir string, undo *[]func() error) error {
 	if b.settings.redis == "" {
 		const port = "14999"
-		server := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "yes")
+		server := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir,
+			"--save", "", "--appendonly", "yes")
 		if err := server.Start(); err != nil {
 			return fmt.Errorf("start redis-server: %w; or name one with -redis", err)
 		}

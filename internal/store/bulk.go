@@ -34,7 +34,7 @@ func (d dialect) newRuns(rows []chosenRow) (table string, args []any) {
 
 // pgArray is a struct, so that gorm does not make a list of parameters of it.
 func pgArray[T any](elements []T) pgtype.Array[T] {
-	whole := []pgtype.ArrayDimension{{Length: int32(len(elements)), LowerBound: 1}} //nolint:gosec // a page is short
+	whole := []pgtype.ArrayDimension{{Length: int32(len(elements)), LowerBound: 1}} // a page is short
 	return pgtype.Array[T]{Elements: elements, Dims: whole, Valid: true}
 }
 
