@@ -32,6 +32,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitInterrupted is that of a shell for a command that Ctrl-C ended.
+	exitInterrupted = 130
 )
 
 type cli struct {
@@ -44,6 +46,7 @@ type cli struct {
 	Status     statusCmd                 `cmd:"" help:"Show where schemas stand: their runs and the attempts of each."`
 	Cancel     cancelCmd                 `cmd:"" help:"End analyses that have not ended."`
 	Retry      retryCmd                  `cmd:"" help:"Ask again for analyses that failed."`
+	Backfill   backfillCmd               `cmd:"" help:"Ask for the analysis of all schemas that wait or failed, however many."`
 	Completion kongcompletion.Completion `cmd:"" help:"Say how to switch on completion in bash, zsh or fish."`
 }
 
@@ -59,6 +62,8 @@ func (cli) Help() string {
   enqueue status 12
   enqueue cancel 12
   enqueue retry --failed --code llm_unavailable --since 2h
+  enqueue backfill --tenant Globex --dry-run
+  enqueue backfill --rate 200/s --max-pending 20000 --watch
 
 Database and Redis come from the variables of the Laravel app, or its .env file.`
 }
@@ -121,7 +126,14 @@ func (a *app) exitCode(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	if !errors.Is(err, errUnfinished) {
+	var usage *usageError
+	switch {
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.As(err, &usage):
+		a.note("%s", err)
+		return exitUsage
+	case !errors.Is(err, errUnfinished):
 		a.note("%s", err)
 	}
 	var wrong *config.Error

@@ -36,4 +36,6 @@
 //	store.before-commit   the result is written and its transaction is open
 //	broadcast.publishing  events are taken from the outbox and not sent
 //	broadcast.published   events are sent, the outbox does not know it
+//	enqueue.page-stored   a page of a backfill is committed, its tasks are not in Redis
+//	enqueue.page-queued   its tasks are in Redis, the database does not know it
 package failpoint
