@@ -204,8 +204,12 @@ func (r *Relay) setAside(ctx context.Context, items []*item) {
 
 // identify names an event in the log.
 func identify(ev schema.Event) []any {
-	return []any{
+	ids := []any{
 		slog.Int64("schema_id", ev.SchemaID), slog.String("tenant_id", ev.TenantID), slog.String("run_id", ev.RunID),
 		slog.String("event_id", ev.ID), slog.Int64("seq", ev.Seq), slog.String("kind", string(ev.Kind)),
 	}
+	if span := spanOf(context.Background(), ev); span.HasTraceID() {
+		ids = append(ids, slog.String("trace_id", span.TraceID().String()))
+	}
+	return ids
 }
