@@ -22,7 +22,8 @@ type Load struct {
 
 // Waiting are the runs of a queue that nobody has taken up.
 type Waiting struct {
-	// Runs is exact up to 10,000. More are estimated, see Estimated.
+	// Runs is exact up to 10,000. More are estimated: right for both queues together, with
+	// what is beyond in the backfill where both have more.
 	Runs      int64
 	Estimated bool
 	// Oldest is for how long the oldest of them waits, 0 without any.

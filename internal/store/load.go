@@ -35,19 +35,23 @@ func (s *Store) Load(ctx context.Context) (run.Load, error) {
 	if err != nil {
 		return run.Load{}, fmt.Errorf("count the open runs: %w", translate(err))
 	}
-	of := func(counted, other, since int64) run.Waiting {
-		w := run.Waiting{Runs: counted}
-		if counted == countedRuns {
-			w.Estimated = true
-			w.Runs = max(counted, row.Estimate-other)
+	of := func(counted, beyond, since int64) run.Waiting {
+		w := run.Waiting{Runs: counted, Estimated: counted == countedRuns}
+		if w.Estimated {
+			w.Runs += max(0, beyond)
 		}
 		if since > 0 {
 			w.Oldest = max(0, time.Duration(row.NowMs-since)*time.Millisecond)
 		}
 		return w
 	}
-	return run.Load{
-		Interactive: of(row.Interactive, row.Backfill, row.InteractiveMs), Backfill: of(row.Backfill, row.Interactive, row.BackfillMs),
-		Running: row.Running, Silent: row.Silent,
-	}, nil
+	load := run.Load{Running: row.Running, Silent: row.Silent}
+	// The index is of both queues. What was not counted belongs to the backfill, where it can.
+	beyond := row.Estimate - row.Interactive - row.Backfill
+	load.Backfill = of(row.Backfill, beyond, row.BackfillMs)
+	if load.Backfill.Estimated {
+		beyond = 0
+	}
+	load.Interactive = of(row.Interactive, beyond, row.InteractiveMs)
+	return load, nil
 }

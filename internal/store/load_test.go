@@ -61,6 +61,12 @@ func TestLoadIsBounded(t *testing.T) {
 		if b := l.Backfill; !b.Estimated || b.Runs < 29_000 || b.Runs > 31_000 || l.Interactive.Runs != 5 || l.Interactive.Estimated {
 			t.Errorf("load = %+v, want about 30,000 runs of the backfill, estimated, and 5 interactive ones", l)
 		}
+		g.waiting(100_001, 12_000, "", 1000)
+		g.sql("ANALYZE schemacast_runs")
+		l = g.load()
+		if sum := l.Interactive.Runs + l.Backfill.Runs; sum < 41_000 || sum > 43_000 || l.Interactive.Runs != countedRuns {
+			t.Errorf("load = %+v, want about 42,000 runs together, 10,000 of them interactive", l)
+		}
 		var plan []string
 		g.must(g.db.Raw("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT count(*) FROM (SELECT 1 FROM schemacast_runs WHERE state = 'requested' AND queue = ? ORDER BY requested_ms, id LIMIT ?) x",
 			queueBackfill, countedRuns).Scan(&plan).Error)
