@@ -36,7 +36,8 @@ func newSeen(ctx context.Context, cfg *config.Config, owner string, logger *slog
 		headers[name] = value.Reveal()
 	}
 	traces, err := tracing.New(ctx, tracing.Config{
-		URL: cfg.Traces.URL, Headers: headers, Service: cfg.Traces.ServiceName, Version: buildinfo.Version(), Instance: owner, Logger: logger,
+		URL: cfg.Traces.URL, Headers: headers, Service: cfg.Traces.ServiceName, Version: buildinfo.Version(), Instance: owner,
+		Logger: logger,
 	})
 	return &seen{metrics: counted, tracing: traces}, err
 }

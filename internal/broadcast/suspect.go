@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/schemacast/schemacast/internal/schema"
@@ -208,8 +209,8 @@ func identify(ev schema.Event) []any {
 		slog.Int64("schema_id", ev.SchemaID), slog.String("tenant_id", ev.TenantID), slog.String("run_id", ev.RunID),
 		slog.String("event_id", ev.ID), slog.Int64("seq", ev.Seq), slog.String("kind", string(ev.Kind)),
 	}
-	if span := spanOf(context.Background(), ev); span.HasTraceID() {
-		ids = append(ids, slog.String("trace_id", span.TraceID().String()))
+	if parts := strings.Split(ev.Traceparent, "-"); len(parts) == 4 {
+		ids = append(ids, slog.String("trace_id", parts[1]))
 	}
 	return ids
 }

@@ -17,10 +17,6 @@ func within(ctx context.Context, ev schema.Event) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": ev.Traceparent})
 }
 
-func spanOf(ctx context.Context, ev schema.Event) trace.SpanContext {
-	return trace.SpanContextFromContext(within(ctx, ev))
-}
-
 // traced makes the span of one try to send an event. A request carries the events of many
 // traces, so each of them gets a span of its own, with the times of the request. Events
 // without a trace, as those of an older worker, have none.

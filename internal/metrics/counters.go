@@ -137,7 +137,7 @@ func (m *Metrics) Analysed(result *analysis.Result, took time.Duration) {
 		m.analyses.WithLabelValues("failed").Inc()
 		return
 	}
-	m.analyses.WithLabelValues(bounded(result.Recommendation.Engine, []string{string(schema.EngineLLM), string(schema.EngineOffline)})).Inc()
+	m.analyses.WithLabelValues(bounded(result.Recommendation.Engine, engines)).Inc()
 	for code, n := range result.Failed {
 		m.verification.WithLabelValues(bounded(code, verifications)).Add(float64(n))
 	}
@@ -181,7 +181,8 @@ func (m *Metrics) Called(c llm.Call) {
 	m.calls.WithLabelValues(model, result).Inc()
 	m.callSeconds.WithLabelValues(model).Observe(c.Took.Seconds())
 	for kind, n := range map[string]int{
-		"prompt": c.Usage.PromptTokens, "cached": c.Usage.CachedTokens, "completion": c.Usage.CompletionTokens, "reasoning": c.Usage.ReasoningTokens,
+		"prompt": c.Usage.PromptTokens, "cached": c.Usage.CachedTokens, "completion": c.Usage.CompletionTokens,
+		"reasoning": c.Usage.ReasoningTokens,
 	} {
 		m.tokens.WithLabelValues(model, kind).Add(float64(max(n, 0)))
 	}
@@ -210,6 +211,5 @@ func (m *Metrics) Cached() { m.cached.Inc() }
 
 // Delivered is broadcast.RelayConfig.Delivered.
 func (m *Metrics) Delivered(kind schema.EventKind, took time.Duration) {
-	kinds := []string{string(schema.EventStarted), string(schema.EventProgress), string(schema.EventCompleted), string(schema.EventFailed)}
 	m.delivered.WithLabelValues(bounded(kind, kinds)).Observe(took.Seconds())
 }

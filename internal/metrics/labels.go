@@ -6,6 +6,7 @@ import (
 	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/llm"
 	"github.com/schemacast/schemacast/internal/run"
+	"github.com/schemacast/schemacast/internal/schema"
 )
 
 // other is the label of what is not known, none that of what is not there.
@@ -25,6 +26,10 @@ var (
 	refusals = []string{
 		string(run.RefusedNothing), string(run.RefusedBusy), string(run.RefusedTenantFull), string(run.RefusedUnavailable),
 		string(run.RefusedUnknown), string(run.RefusedRejected), string(run.RefusedVersion), string(run.RefusedFailed),
+	}
+	engines = []string{string(schema.EngineLLM), string(schema.EngineOffline)}
+	kinds   = []string{
+		string(schema.EventStarted), string(schema.EventProgress), string(schema.EventCompleted), string(schema.EventFailed),
 	}
 	verifications = []string{
 		analysis.CodeNoTarget, analysis.CodeUnknownField, analysis.CodeTypeMismatch, analysis.CodeFormulaFailed,

@@ -104,7 +104,8 @@ func New(cfg Config) (*Metrics, error) {
 	}
 	var problems []error
 	for _, c := range append(m.all(), build, slots,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector()) {
+		collectors.NewGoCollector(), collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	) {
 		problems = append(problems, m.registry.Register(c))
 	}
 	m.begin()

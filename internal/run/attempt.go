@@ -43,7 +43,8 @@ func (h *Handler) newAttempt(ctx context.Context, claim *Claim) (*attempt, conte
 		detached = analysis.WithBackfill(detached)
 	}
 	claim.describe(ctx)
-	detached = withIDs(detached, slog.Int64(keySchema, claim.Schema.ID), slog.String(keyTenant, claim.Schema.TenantID), slog.String(keyRun, claim.RunID))
+	detached = withIDs(detached,
+		slog.Int64(keySchema, claim.Schema.ID), slog.String(keyTenant, claim.Schema.TenantID), slog.String(keyRun, claim.RunID))
 	work, cancel := context.WithCancelCause(detached)
 	a := &attempt{handler: h, claim: claim, started: time.Now(), cancel: cancel}
 	a.log = slog.New(h.log.Handler().WithAttrs(idsOf(detached))).With("attempt", claim.Attempt)
