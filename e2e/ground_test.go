@@ -210,7 +210,7 @@ type worker struct {
 	points string // the file that arms its failpoints
 }
 
-var healthLine = regexp.MustCompile(`health.*?addr="?(127\.0\.0\.1:\d+)`)
+var healthLine = regexp.MustCompile(`health.*?addr"?[=:]"?(127\.0\.0\.1:\d+)`)
 
 // start starts a worker and returns when it is ready. env are variables that this one
 // is given besides, as NAME=value.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/schemacast/schemacast/internal/run"
@@ -83,7 +84,7 @@ func (a *app) enqueue(ctx context.Context, items []*item, queue string) error {
 		default:
 			open = append(open, i)
 			payload := task.PayloadOf(i.request.SchemaID, i.request.TenantID)
-			requests = append(requests, task.Request{Payload: payload, Queue: queue})
+			requests = append(requests, task.Request{Payload: payload, Queue: queue, Traceparent: a.traceparent()})
 		}
 	}
 	outcomes, err := a.producer.Enqueue(ctx, requests...)
@@ -94,6 +95,17 @@ func (a *app) enqueue(ctx context.Context, items []*item, queue string) error {
 		return fmt.Errorf("%w; the wish is stored: run the same command again when Redis is back", err)
 	}
 	return nil
+}
+
+// traceparent is the trace of whoever runs the command, from the variable that CI systems and
+// wrappers set for it. The producer leaves out what is none.
+func (a *app) traceparent() string {
+	for _, variable := range a.environ {
+		if value, found := strings.CutPrefix(variable, "TRACEPARENT="); found {
+			return value
+		}
+	}
+	return ""
 }
 
 // refusal is nil for a shape that is analysed already: that is what was wanted.

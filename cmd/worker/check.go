@@ -193,7 +193,7 @@ func (c checkCmd) checkModel(ctx context.Context, r *report, cfg *config.Config)
 		r.ok("model", "%s at %s, not asked (--no-llm)", cfg.Analysis.Model, cfg.Analysis.BaseURL)
 		return
 	}
-	model, err := newModel(cfg, nil, nil, slog.New(slog.DiscardHandler))
+	model, err := newModel(cfg, nil, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.failed("model", err)
 		return

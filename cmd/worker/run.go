@@ -61,7 +61,7 @@ func newWorker(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*w
 	if err != nil {
 		return nil, err
 	}
-	w, err := build(cfg, db, link, logger)
+	w, err := build(ctx, cfg, db, link, logger)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -85,13 +85,18 @@ type worker struct {
 	health    *admin.Server
 	ui        *dashboard            // nil without ADMIN_ADDR
 	limits    redis.UniversalClient // counts what all workers ask of the model
+	seen      *seen
 	logger    *slog.Logger
 	// unheard says which tenants' events nobody can hear.
 	unheard func(context.Context) (string, error)
 }
 
-func build(cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Logger) (*worker, error) {
+func build(ctx context.Context, cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Logger) (*worker, error) {
 	w := &worker{db: db, logger: logger, limits: newLimitRedis(cfg.Redis.Options())}
+	var err error
+	if w.seen, err = newSeen(ctx, cfg, link.owner, logger); err != nil {
+		return nil, errors.Join(err, w.limits.Close())
+	}
 	if err := w.build(cfg, link); err != nil {
 		return nil, errors.Join(err, w.limits.Close())
 	}
@@ -101,17 +106,17 @@ func build(cfg *config.Config, db *store.Store, link *relayLink, logger *slog.Lo
 func (w *worker) build(cfg *config.Config, link *relayLink) error {
 	db, logger := w.db, w.logger
 	w.unheard = func(ctx context.Context) (string, error) { return unheardTenants(ctx, db, cfg) }
-	analyzer, model, err := newAnalyzer(cfg, db, w.limits, logger)
+	analyzer, model, err := newAnalyzer(cfg, db, w.limits, w.seen, logger)
 	if err != nil {
 		return err
 	}
-	if w.relay, w.publisher, err = newRelay(cfg, db, link.owner, logger); err != nil {
+	if w.relay, w.publisher, err = newRelay(cfg, db, link.owner, w.seen, logger); err != nil {
 		return err
 	}
 	link.relay = w.relay
 	// The keepers are there before the service starts.
 	recheck := func(schemaID int64) { w.keepers.sweeper.Recheck(schemaID) }
-	if w.service, err = newService(cfg, db, analyzer, link.owner, recheck, logger); err != nil {
+	if w.service, err = newService(cfg, db, analyzer, serviceParts{owner: link.owner, ended: recheck, seen: w.seen}, logger); err != nil {
 		return err
 	}
 	if w.keepers, err = newKeepers(cfg, db, link.owner, logger); err != nil {
@@ -119,8 +124,12 @@ func (w *worker) build(cfg *config.Config, link *relayLink) error {
 	}
 	w.health, err = admin.NewServer(cfg.Worker.HealthAddr, admin.ServerConfig{
 		Alive: w.service.Alive, Draining: w.service.Draining, Checks: readiness(db, model, w.service, w.keepers, w.relay), Logger: logger,
+		Metrics: w.seen.metrics.Handler(),
 	})
-	if err != nil || cfg.Worker.AdminAddr == "" {
+	if err != nil {
+		return err
+	}
+	if err := w.watch(model); err != nil || cfg.Worker.AdminAddr == "" {
 		return err
 	}
 	w.ui, err = newDashboard(cfg, db, logger)
@@ -193,6 +202,7 @@ func (w *worker) stop(ctx context.Context) error {
 	defer cancel()
 	err = errors.Join(err, w.relay.Stop(ctx))
 	w.publisher.Close()
+	w.seen.tracing.Stop(ctx)
 	return errors.Join(err, w.health.Stop(ctx), w.limits.Close(), w.db.Close())
 }
 

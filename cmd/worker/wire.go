@@ -24,9 +24,9 @@ import (
 func newLogger(cfg config.Log, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.Level}
 	if cfg.JSON {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(run.LogIDs(slog.NewJSONHandler(w, options)))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(run.LogIDs(slog.NewTextHandler(w, options)))
 }
 
 // relayLink connects the store, which writes events, with the relay, which needs the
@@ -66,8 +66,10 @@ func broadcastConfig(cfg config.Broadcast) broadcast.Config {
 }
 
 // newModel returns the language model; it is not for the offline engine. Without a
-// database it has neither a cache nor budgets.
-func newModel(cfg *config.Config, db *store.Store, limiter *limit.Limiter, logger *slog.Logger) (*llm.Client, error) {
+// database it has neither a cache nor budgets, and without observer nobody counts.
+func newModel(
+	cfg *config.Config, db *store.Store, limiter *limit.Limiter, observer llm.Observer, logger *slog.Logger,
+) (*llm.Client, error) {
 	c := llm.Config{
 		APIKey: cfg.Analysis.APIKey.Reveal(), BaseURL: cfg.Analysis.BaseURL, Model: cfg.Analysis.Model,
 		Connections: cfg.Worker.Concurrency + cfg.Worker.Backfill,
@@ -75,6 +77,7 @@ func newModel(cfg *config.Config, db *store.Store, limiter *limit.Limiter, logge
 		Timeout: cfg.Analysis.Timeout / 2,
 		// The configuration has warned of it; many models run on hosts of a private network.
 		AllowHTTP: true,
+		Observer:  observer,
 	}
 	if price := cfg.Analysis.Price; price != nil {
 		c.Price = &llm.Price{Input: price.Input, CachedInput: price.CachedInput, Output: price.Output}
@@ -111,7 +114,7 @@ func newLimitRedis(opts redis.UniversalOptions) redis.UniversalClient {
 // newAnalyzer returns the analyzer and the language model behind it, which is nil for
 // the offline engine.
 func newAnalyzer(
-	cfg *config.Config, db *store.Store, client redis.UniversalClient, logger *slog.Logger,
+	cfg *config.Config, db *store.Store, client redis.UniversalClient, seen *seen, logger *slog.Logger,
 ) (*analysis.Analyzer, *llm.Client, error) {
 	c := analysis.Config{
 		RawSamples: cfg.Analysis.RawSamples.Has, SkipCertain: cfg.Analysis.SkipCertain, MaxQuestions: cfg.Analysis.MaxQuestions,
@@ -127,7 +130,7 @@ func newAnalyzer(
 	if err != nil {
 		return nil, nil, err
 	}
-	model, err := newModel(cfg, db, limiter, logger)
+	model, err := newModel(cfg, db, limiter, seen.metrics, logger)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,17 +138,25 @@ func newAnalyzer(
 	return analyzer, model, err
 }
 
-// newService returns the service; ended hears of each schema whose task has ended.
+// serviceParts are what a service needs beside store and analyzer.
+type serviceParts struct {
+	owner string
+	ended func(schemaID int64) // hears of each schema whose task has ended
+	seen  *seen
+}
+
+// newService returns the service, which is not started yet.
 func newService(
-	cfg *config.Config, db *store.Store, analyzer *analysis.Analyzer, owner string, ended func(schemaID int64), logger *slog.Logger,
+	cfg *config.Config, db *store.Store, analyzer *analysis.Analyzer, parts serviceParts, logger *slog.Logger,
 ) (*run.Service, error) {
 	confirm := run.ConfirmAlways
 	if cfg.Analysis.ConfirmVerified {
 		confirm = run.ConfirmVerified
 	}
 	handler, err := run.NewHandler(db, analyzer, run.HandlerConfig{
-		Owner: owner, Confirm: confirm, AnalysisTimeout: cfg.Analysis.Timeout, GiveUpAfter: cfg.Analysis.GiveUpAfter,
-		TenantSlots: cfg.Worker.TenantConcurrency, Ended: ended, Logger: logger,
+		Owner: parts.owner, Confirm: confirm, AnalysisTimeout: cfg.Analysis.Timeout, GiveUpAfter: cfg.Analysis.GiveUpAfter,
+		TenantSlots: cfg.Worker.TenantConcurrency, Ended: parts.ended, Logger: logger,
+		Observer: parts.seen.metrics, Tracer: parts.seen.tracing.Tracer(),
 	})
 	if err != nil {
 		return nil, err
@@ -161,7 +172,9 @@ func newService(
 }
 
 // newRelay returns the relay and the publisher that it sends through.
-func newRelay(cfg *config.Config, db *store.Store, owner string, logger *slog.Logger) (*broadcast.Relay, broadcast.Publisher, error) {
+func newRelay(
+	cfg *config.Config, db *store.Store, owner string, seen *seen, logger *slog.Logger,
+) (*broadcast.Relay, broadcast.Publisher, error) {
 	c := broadcastConfig(cfg.Broadcast)
 	publisher, err := broadcast.NewPublisher(c, logger)
 	if err != nil {
@@ -171,7 +184,9 @@ func newRelay(cfg *config.Config, db *store.Store, owner string, logger *slog.Lo
 	if err != nil {
 		return nil, nil, err
 	}
-	relay, err := broadcast.NewRelay(db, publisher, renderer, broadcast.RelayConfig{Owner: owner, Meter: db, Log: logger})
+	relay, err := broadcast.NewRelay(db, publisher, renderer, broadcast.RelayConfig{
+		Owner: owner, Meter: db, Delivered: seen.metrics.Delivered, Tracer: seen.tracing.Tracer(), Log: logger,
+	})
 	return relay, publisher, err
 }
 

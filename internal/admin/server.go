@@ -12,6 +12,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -27,6 +28,8 @@ type ServerConfig struct {
 	Draining func() bool
 	// Checks are asked for readiness, in the order of the answer.
 	Checks []Check
+	// Metrics answers /metrics, for Prometheus. Defaults to nothing there.
+	Metrics http.Handler
 	// CheckTimeout bounds one check. Defaults to 2 s.
 	CheckTimeout time.Duration
 	// CacheFor is how long an answer of the checks stands. Defaults to 1 s.
@@ -38,7 +41,7 @@ type ServerConfig struct {
 // writeTimeout ends an answer that the client does not take.
 const writeTimeout = 10 * time.Second
 
-// Server serves /livez and /readyz.
+// Server serves /livez, /readyz and /metrics.
 type Server struct {
 	*listener
 	cfg       ServerConfig
@@ -56,6 +59,9 @@ func NewServer(addr string, cfg ServerConfig) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
+	}
 	s.listener = newListener("health server", "HEALTH_ADDR", addr, mux, cfg.Logger)
 	return s, nil
 }
@@ -90,13 +96,16 @@ func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	report := s.readiness.report(r.Context())
+	report := s.Report(r.Context())
 	code := http.StatusOK
 	if report.Status == StatusDown {
 		code = http.StatusServiceUnavailable
 	}
 	write(w, code, report)
 }
+
+// Report is what /readyz answers.
+func (s *Server) Report(ctx context.Context) Report { return s.readiness.report(ctx) }
 
 // write answers with JSON that nobody may keep.
 func write(w http.ResponseWriter, code int, body any) {

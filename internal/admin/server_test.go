@@ -181,6 +181,24 @@ func TestMethodsAndPaths(t *testing.T) {
 	}
 }
 
+func TestMetricsAreServed(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	for path, s := range map[string]*Server{
+		"with":    startServer(t, ServerConfig{Metrics: handler}),
+		"without": startServer(t, ServerConfig{}),
+	} {
+		response, err := http.Get("http://" + s.Addr() + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if want := map[string]int{"with": http.StatusTeapot, "without": http.StatusNotFound}[path]; response.StatusCode != want {
+			t.Errorf("%s metrics: status %d, want %d", path, response.StatusCode, want)
+		}
+	}
+}
+
 func TestHugeHeaderIsRefused(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, ServerConfig{})

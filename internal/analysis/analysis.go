@@ -37,4 +37,7 @@ type Result struct {
 	// Seen holds the ids of the tenant's entities that the decision took into
 	// account. A commit compares them with those that exist by then.
 	Seen map[int64]bool
+	// Failed counts, by the Code constants, what a model proposed that did not pass
+	// verification, whether its repair did or not.
+	Failed map[string]int
 }

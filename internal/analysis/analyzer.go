@@ -56,13 +56,13 @@ func (a *Analyzer) Analyze(ctx context.Context, req Request) (*Result, error) {
 	}
 	c := &inquiry{
 		cfg: a.cfg, model: a.model, req: req, src: src, entities: known,
-		hits: known.index.Retrieve(src.profiles, topEntities),
+		hits: known.index.Retrieve(src.profiles, topEntities), failed: map[string]int{},
 	}
 	recommendation, err := c.decide(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Recommendation: recommendation, Usage: c.usage, Seen: known.seen}, nil
+	return &Result{Recommendation: recommendation, Usage: c.usage, Seen: known.seen, Failed: c.failed}, nil
 }
 
 // inquiry is the analysis of one schema.
@@ -74,6 +74,7 @@ type inquiry struct {
 	entities *entities
 	hits     []match.Hit
 	usage    Usage
+	failed   map[string]int // by code, under verifying
 	// verifying is held by whoever runs formulas: answers may come at the same time,
 	// and what is known about the source is found out once for all of them.
 	verifying sync.Mutex

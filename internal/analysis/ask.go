@@ -97,6 +97,9 @@ func (c *inquiry) modelsWord(r Recommendation, proposal Proposal) Recommendation
 func (c *inquiry) repair(ctx context.Context, t *transcript, p *proposed, rejected []Failure) error {
 	c.verifying.Lock()
 	failures := p.repairable(rejected)
+	for _, bad := range p.defects {
+		c.failed[bad.code]++
+	}
 	c.verifying.Unlock()
 	if len(failures) == 0 {
 		return nil

@@ -21,6 +21,7 @@ const lastCall = 2 * time.Second
 // front of the queue. It returns how many events it tried, how many the server took,
 // and the failure that concerns the server.
 func (r *Relay) deliver(ctx context.Context, w *work, batch []*item) (tried, passed int, err error) {
+	began := time.Now()
 	results := r.publish(ctx, batch)
 	var back []*item
 	held := make(map[int64]bool) // streams with an event that goes back
@@ -32,6 +33,9 @@ func (r *Relay) deliver(ctx context.Context, w *work, batch []*item) (tried, pas
 		again, failure := r.judge(ctx, it, results[it], held[stream])
 		if failure != nil {
 			err = failure
+		}
+		if it.dropped != Superseded {
+			r.traced(ctx, it, began, results[it])
 		}
 		switch {
 		case again:
@@ -141,6 +145,9 @@ func (r *Relay) drop(it *item) {
 
 // settled notes that an event is done with. The outbox is told at the end of the round.
 func (r *Relay) settled(it *item) {
+	if now, known := r.gauge.databaseTime(); known && it.dropped == "" {
+		r.cfg.Delivered(it.event.Kind, max(0, now.Sub(it.event.OccurredAt)))
+	}
 	r.unsettled = append(r.unsettled, Delivery{SchemaID: it.event.SchemaID, Seq: it.event.Seq, Dropped: it.dropped})
 	if r.suspected(it.event) != nil {
 		delete(r.suspects, it.event.SchemaID)

@@ -5,6 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/schemacast/schemacast/internal/schema"
 )
 
 // RelayConfig is how a Relay works.
@@ -38,6 +43,13 @@ type RelayConfig struct {
 	// MeterInterval is how often Meter is asked, less often when its answers take long.
 	// Defaults to 15 s.
 	MeterInterval time.Duration
+	// Delivered is told how long an event was on its way, from the change that it tells of
+	// until the server had it, as far as the database's clock is known. It must not block.
+	// Defaults to nobody.
+	Delivered func(kind schema.EventKind, took time.Duration)
+	// Tracer begins the span of a delivery, in the trace of the change. Defaults to one that
+	// records nothing.
+	Tracer trace.Tracer
 	// Log gets one line for each change of health and each event that is given up.
 	// Defaults to none.
 	Log *slog.Logger
@@ -55,6 +67,12 @@ func (c RelayConfig) resolve() (RelayConfig, error) {
 	c.ConfigRetry = orDefault(c.ConfigRetry, 30*time.Second)
 	c.DrainTimeout = orDefault(c.DrainTimeout, 5*time.Second)
 	c.MeterInterval = orDefault(c.MeterInterval, 15*time.Second)
+	if c.Delivered == nil {
+		c.Delivered = func(schema.EventKind, time.Duration) {}
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	c.Log = orDefault(c.Log, slog.New(slog.DiscardHandler))
 	if c.Batch < 1 || c.Batch > maxBatch {
 		return c, fmt.Errorf("configure relay: a batch of %d messages is not possible; choose 1 to %d", c.Batch, maxBatch)

@@ -30,6 +30,8 @@ type Status struct {
 	// Unsent is what waited for all relays when it was last counted, zero before that
 	// and without a RelayConfig.Meter.
 	Unsent Unsent
+	// Counted is when that was, by the clock of this machine.
+	Counted time.Time
 }
 
 // gauge holds the Status, and logs when it changes: once, not for each try.
@@ -82,7 +84,7 @@ func (g *gauge) suspected(events int) {
 func (g *gauge) measured(u Unsent, ahead time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.status.Unsent, g.ahead, g.ticks = u, ahead, true
+	g.status.Unsent, g.status.Counted, g.ahead, g.ticks = u, time.Now(), ahead, true
 }
 
 // databaseTime is false when the database's clock is not known yet.

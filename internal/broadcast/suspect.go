@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/schemacast/schemacast/internal/schema"
@@ -204,8 +205,12 @@ func (r *Relay) setAside(ctx context.Context, items []*item) {
 
 // identify names an event in the log.
 func identify(ev schema.Event) []any {
-	return []any{
+	ids := []any{
 		slog.Int64("schema_id", ev.SchemaID), slog.String("tenant_id", ev.TenantID), slog.String("run_id", ev.RunID),
 		slog.String("event_id", ev.ID), slog.Int64("seq", ev.Seq), slog.String("kind", string(ev.Kind)),
 	}
+	if parts := strings.Split(ev.Traceparent, "-"); len(parts) == 4 {
+		ids = append(ids, slog.String("trace_id", parts[1]))
+	}
+	return ids
 }

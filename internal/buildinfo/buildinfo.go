@@ -23,6 +23,18 @@ func Version() string {
 	return "devel"
 }
 
+// Commit is the commit that was built, with -dirty behind it for a changed checkout, and
+// "unknown" where nobody noted it.
+func Commit() string {
+	if commit != "" {
+		return commit
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(stamped(info.Settings), "unknown")
+	}
+	return "unknown"
+}
+
 // String is version, commit and Go release, as "devel (0123456789ab-dirty, go1.26.0)".
 func String() string {
 	revision, goVersion := commit, "unknown Go"

@@ -31,6 +31,7 @@ type Config struct {
 	Analysis  Analysis
 	Worker    Worker
 	Admin     Admin
+	Traces    Traces
 	Log       Log
 	// Warnings are sentences about settings that are legal and surprising.
 	Warnings []string
@@ -80,6 +81,7 @@ func Load(src Source, needs ...Need) (*Config, error) {
 	if l.needs(NeedWorker) {
 		l.worker()
 		l.admin()
+		l.traces()
 	}
 	l.log()
 	if len(l.problems) > 0 {

@@ -116,7 +116,7 @@ type variables struct {
 	WorkerRetainEvents  time.Duration `env:"WORKER_RETAIN_EVENTS" envDefault:"24h" group:"Worker" help:"How long events are kept after they were sent, 1m or more; 0 for ever."`
 	WorkerRetainAnswers time.Duration `env:"WORKER_RETAIN_ANSWERS" envDefault:"720h" group:"Worker" help:"How long the model's answers are kept, so that the same question costs nothing, 1m or more; 0 for ever."`
 	WorkerRetainRuns    time.Duration `env:"WORKER_RETAIN_RUNS" envDefault:"2160h" group:"Worker" help:"How long runs and their attempts are kept after they ended, 1m or more; 0 for ever."`
-	HealthAddr          string        `env:"HEALTH_ADDR" envDefault:"127.0.0.1:8081" group:"Worker" help:"Address of /livez and /readyz; :8081 in a container."`
+	HealthAddr          string        `env:"HEALTH_ADDR" envDefault:"127.0.0.1:8081" group:"Worker" help:"Address of /livez, /readyz and /metrics; :8081 in a container."`
 	AdminAddr           string        `env:"ADMIN_ADDR" envDefault:"off" group:"Worker" help:"Address of dashboard and API; off without it. It needs ADMIN_TOKENS or ADMIN_TRUSTED_PROXIES."`
 	AdminTokens         Secret        `env:"ADMIN_TOKENS" group:"Worker" secret:"true" lines:"true" help:"Who may see the dashboard: TOKEN=TENANT,TENANT or TOKEN=* for all tenants, entries separated by white space. Tokens have 16 or more letters, digits, - and _; ids of tenants with commas, = or white space are percent-encoded."`
 	AdminProxies        []string      `env:"ADMIN_TRUSTED_PROXIES" group:"Worker" help:"Addresses or networks of reverse proxies that sign people in, separated by commas; what ADMIN_IDENTITY_HEADER says is believed from them alone."`
@@ -124,6 +124,13 @@ type variables struct {
 	AdminAppURL         string        `env:"ADMIN_APP_URL" group:"Worker" help:"The app's page of a schema, which the dashboard links to: https://app.example/schemas/{schema_id}; {tenant_id} is filled in too."`
 	AdminSamples        toggle        `env:"ADMIN_SAMPLES" envDefault:"off" group:"Worker" help:"Sample values in the dashboard: on or off. They are data of the tenant."`
 	AdminBands          []string      `env:"ADMIN_CONFIDENCE_BANDS" envDefault:"0.9,0.7" group:"Worker" help:"From which confidence on the dashboard shows a mapping as good, and as fair."`
+
+	OTelExporter       string `env:"OTEL_TRACES_EXPORTER" documented:"otlp with an endpoint, else none" group:"Worker" help:"Where traces go: otlp, or none."`
+	OTelEndpoint       string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" group:"Worker" help:"Address of the collector of traces, which speaks OTLP over HTTP: http://127.0.0.1:4318. With otlp it defaults to that."`
+	OTelTracesEndpoint string `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" group:"Worker" help:"The same with its path, where it is not /v1/traces."`
+	OTelHeaders        Secret `env:"OTEL_EXPORTER_OTLP_HEADERS" group:"Worker" secret:"true" help:"Headers for the collector: name=value,name=value, percent-encoded."`
+	OTelServiceName    string `env:"OTEL_SERVICE_NAME" envDefault:"schemacast-worker" group:"Worker" help:"Name of the service in traces. Further OTEL_ variables, such as OTEL_TRACES_SAMPLER, are read from the environment alone, not from .env."`
+	OTelDisabled       toggle `env:"OTEL_SDK_DISABLED" envDefault:"off" group:"Worker" help:"Traces off, whatever the other OTEL_ variables say."`
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" group:"Logging" help:"debug, info, warn or error; Laravel's other words count as the nearest of them."`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"text" group:"Logging" help:"text or json."`

@@ -133,6 +133,7 @@ func (c *Client) Ask(ctx context.Context, q analysis.Question) (analysis.Answer,
 	key := cacheKey(q.TenantID, c.cfg.Model, p.body)
 	return c.flights.do(ctx, key, func() (analysis.Answer, error) {
 		if raw, found := c.cached(ctx, q, key); found {
+			c.cfg.Observer.Cached()
 			return analysis.Answer{Raw: raw, Usage: analysis.Usage{CachedCalls: 1}}, nil
 		}
 		answer, err := c.put(ctx, v)

@@ -56,6 +56,8 @@ type Config struct {
 	// none.
 	Budgets analysis.Budgets
 	Ledger  Ledger
+	// Observer hears of every request. Defaults to nobody.
+	Observer Observer
 	// BreakerFailures is after how many failures in a row, of those that say that the
 	// server is away, no request is sent for a while. Defaults to 10.
 	BreakerFailures int
@@ -83,6 +85,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Limiter == nil {
 		c.Limiter = noLimits{}
+	}
+	if c.Observer == nil {
+		c.Observer = nobody{}
 	}
 	if c.BreakerFailures == 0 {
 		c.BreakerFailures = 10

@@ -69,6 +69,7 @@ func (c *Client) put(ctx context.Context, v variant) (analysis.Answer, error) {
 		if !cured || f.lacks == featureNone && time.Since(start) > c.cfg.Timeout {
 			return tried.outcome(f, raw, usage)
 		}
+		c.cfg.Observer.Repeated(f.Kind)
 		if f.lacks == featureNone {
 			tried.before, tried.raw = f, raw
 		}

@@ -50,6 +50,7 @@ func (c *Client) repeat(ctx context.Context, a attempt) (r *reply, answered int,
 		if wait < 0 || time.Since(a.start)+wait > c.cfg.Timeout || c.sleep(ctx, wait) != nil {
 			return r, answered, f
 		}
+		c.cfg.Observer.Repeated(f.Kind)
 	}
 }
 
@@ -57,20 +58,25 @@ func (c *Client) repeat(ctx context.Context, a attempt) (r *reply, answered int,
 // it.
 func (c *Client) guarded(ctx context.Context, ex *exchange, a attempt) (r *reply, f failure, sent bool) {
 	if f := c.breaker.refuses(); f.ModelError != nil {
+		c.cfg.Observer.Withheld(LimitBreaker)
 		return nil, f, false
 	}
 	reserved, f := c.reserve(ctx, a)
 	if f.ModelError != nil {
+		c.cfg.Observer.Withheld(limitOf(f))
 		return nil, f, false
 	}
 	if f := c.admit(ctx, a.need); f.ModelError != nil {
+		c.cfg.Observer.Withheld(LimitRate)
 		c.account(ctx, reserved, analysis.Usage{})
 		return nil, f, false
 	}
+	begun := time.Now()
 	r, f = c.breaker.do(ctx, func() (*reply, failure) {
 		sent = true
 		return c.send(ctx, ex)
 	})
+	c.observe(ctx, observed{attempt: a, exchange: ex, reply: r, failure: f, sent: sent, begun: begun})
 	// What was not answered in time, or not waited for, was probably billed, so the
 	// estimates stand.
 	if billed := sent && r == nil && (f.late || ctx.Err() != nil); !billed {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const maxPasses = 4
 type attempt struct {
 	handler *Handler
 	claim   *Claim
+	started time.Time
 	log     *slog.Logger
 	// cancel ends the work; its argument is the reason.
 	cancel context.CancelCauseFunc
@@ -40,9 +42,12 @@ func (h *Handler) newAttempt(ctx context.Context, claim *Claim) (*attempt, conte
 	if isBackfill(ctx) {
 		detached = analysis.WithBackfill(detached)
 	}
+	claim.describe(ctx)
+	detached = withIDs(detached,
+		slog.Int64(keySchema, claim.Schema.ID), slog.String(keyTenant, claim.Schema.TenantID), slog.String(keyRun, claim.RunID))
 	work, cancel := context.WithCancelCause(detached)
-	a := &attempt{handler: h, claim: claim, cancel: cancel, log: h.log.With(
-		"schema_id", claim.Schema.ID, "tenant_id", claim.Schema.TenantID, "run_id", claim.RunID, "attempt", claim.Attempt)}
+	a := &attempt{handler: h, claim: claim, started: time.Now(), cancel: cancel}
+	a.log = slog.New(h.log.Handler().WithAttrs(idsOf(detached))).With("attempt", claim.Attempt)
 	stopDrain := context.AfterFunc(h.drain.hurried, func() { cancel(ErrDraining) })
 	a.stops = append(a.stops, func() { stopDrain() }, func() { cancel(nil) })
 	if deadline, ok := ctx.Deadline(); ok {
@@ -60,6 +65,9 @@ func (h *Handler) newAttempt(ctx context.Context, claim *Claim) (*attempt, conte
 	return a, work
 }
 
+// age is the time since the first claim of the run.
+func (a *attempt) age() time.Duration { return a.claim.Age + time.Since(a.started) }
+
 // end stops what the attempt started, and waits for it.
 func (a *attempt) end() {
 	for i := len(a.stops) - 1; i >= 0; i-- {
@@ -73,7 +81,6 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.claim.Attempt > a.handler.cfg.MaxAttempts {
 		return a.conclude(ctx, errWorkersLost)
 	}
-	started := time.Now()
 	target, checkpoint := a.claim.Schema, a.claim.Checkpoint
 	moved := errFieldsChanging
 	for range maxPasses {
@@ -96,7 +103,8 @@ func (a *attempt) run(ctx context.Context) error {
 			}
 		default:
 			failpoint.Reach("run.committed")
-			a.log.InfoContext(ctx, "run ended", "outcome", string(outcome.State), "duration", time.Since(started))
+			a.log.InfoContext(ctx, "run ended", "outcome", string(outcome.State), "duration", time.Since(a.started))
+			a.handler.cfg.Observer.Ended(End{Class: classCompleted, Final: true, Outcome: outcome.State, Code: outcome.Code, Age: a.age()})
 			return nil
 		}
 		a.log.InfoContext(ctx, "analysing again", "outcome", string(outcome.State))
@@ -107,8 +115,10 @@ func (a *attempt) run(ctx context.Context) error {
 // analyse runs the analyzer once. Its error is the reason for which the work was
 // stopped, where that is why it ended.
 func (a *attempt) analyse(ctx context.Context, s schema.Schema, checkpoint *[]byte) (*analysis.Result, error) {
+	ctx, done := step(ctx, "analyse")
 	reporter := a.startProgress(ctx)
 	defer reporter.stop()
+	begun := time.Now()
 	result, err := a.analyseRecovering(ctx, analysis.Request{
 		Schema:     s,
 		Checkpoint: *checkpoint,
@@ -118,7 +128,9 @@ func (a *attempt) analyse(ctx context.Context, s schema.Schema, checkpoint *[]by
 			return a.save(ctx, raw, usage)
 		},
 	})
+	a.handler.cfg.Observer.Analysed(result, time.Since(begun))
 	cause := context.Cause(ctx)
+	done(cmp.Or(cause, err))
 	var cancelled *CancelledError
 	switch {
 	case err != nil && cause != nil:
@@ -137,7 +149,7 @@ func (a *attempt) analyse(ctx context.Context, s schema.Schema, checkpoint *[]by
 func (a *attempt) analyseRecovering(ctx context.Context, r analysis.Request) (result *analysis.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.handler.logPanic("analysis", p, "run_id", a.claim.RunID, "schema_id", a.claim.Schema.ID)
+			logPanic(ctx, a.log, "analysis", p)
 			result, err = nil, &panicError{}
 		}
 	}()
@@ -173,10 +185,16 @@ func (a *attempt) commit(ctx context.Context, s schema.Schema, result *analysis.
 		},
 	}
 	var outcome Outcome
+	begun := time.Now()
+	ctx, done := step(ctx, "commit")
 	err := a.handler.persist(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
 		outcome, err = a.commitRecovering(ctx, decision)
 		return err
 	})
+	if err == nil {
+		a.handler.cfg.Observer.Committed(outcome.State, time.Since(begun))
+	}
+	done(err)
 	var crash *panicError
 	if err != nil && !errors.As(err, &crash) {
 		return Outcome{}, &storeError{op: "commit", err: err}
@@ -188,7 +206,7 @@ func (a *attempt) commit(ctx context.Context, s schema.Schema, result *analysis.
 func (a *attempt) commitRecovering(ctx context.Context, d Decision) (outcome Outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.handler.logPanic("commit", p, "run_id", a.claim.RunID, "schema_id", a.claim.Schema.ID)
+			logPanic(ctx, a.log, "commit", p)
 			outcome, err = Outcome{}, &panicError{}
 		}
 	}()
@@ -197,15 +215,11 @@ func (a *attempt) commitRecovering(ctx context.Context, d Decision) (outcome Out
 
 // logPanic keeps the stack, but the value only where the runtime made it: others
 // may quote data of a tenant.
-func (h *Handler) logPanic(where string, value any, attrs ...any) {
-	logPanic(h.log, where, value, attrs...)
-}
-
-func logPanic(log *slog.Logger, where string, value any, attrs ...any) {
+func logPanic(ctx context.Context, log *slog.Logger, where string, value any) {
 	text := fmt.Sprintf("%T", value)
 	var fault runtime.Error
 	if err, ok := value.(error); ok && errors.As(err, &fault) {
 		text = fault.Error()
 	}
-	log.Error("panic", append(attrs, "where", where, "value", text, "stack", string(debug.Stack()))...)
+	log.ErrorContext(ctx, "panic", "where", where, "value", text, "stack", string(debug.Stack()))
 }

@@ -21,6 +21,7 @@ const (
 	classLost      class = "lost"      // somebody else owns the run: change nothing
 	classCancelled class = "cancelled" // somebody asked to stop: the run fails
 	classDrain     class = "drain"     // this worker stops: the claim is released
+	classGaveUp    class = "gave_up"   // again would be too often, or too late: the run fails
 )
 
 // How long to wait where a server did not say, and what is believed of what it

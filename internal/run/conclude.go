@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // conclude ends an attempt that has no result: it records the reason in the
@@ -16,26 +19,29 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	a.logEnd(ctx, v, err)
 	switch v.class {
 	case classLost:
+		a.ended(ctx, v.class, "", false)
 		return nil
 	case classDrain:
-		return a.record(ctx, "release claim", func(ctx context.Context) error {
+		return a.record(ctx, "release claim", v, func(ctx context.Context) error {
 			return a.handler.store.Release(ctx, a.claim)
 		}, snooze(0, v.failure.Text))
 	case classSnooze:
 		if a.claim.Age < a.handler.cfg.GiveUpAfter {
 			return a.giveBack(ctx, v, true)
 		}
+		v.class = classGaveUp
 		v.failure.Text = clean(fmt.Sprintf("gave up after %s: %s", a.claim.Age.Round(time.Minute), v.failure.Text))
 	case classRetry:
 		if a.claim.Attempt < a.limit(v) {
 			return a.giveBack(ctx, v, false)
 		}
+		v.class = classGaveUp
 		if a.claim.Attempt > 1 {
 			v.failure.Text = clean(fmt.Sprintf("gave up after %d attempts: %s", a.claim.Attempt, v.failure.Text))
 		}
-	case classPermanent, classCancelled:
+	case classPermanent, classCancelled, classGaveUp:
 	}
-	return a.record(ctx, "fail run", func(ctx context.Context) error {
+	return a.record(ctx, "fail run", v, func(ctx context.Context) error {
 		return a.handler.store.Fail(ctx, a.claim, v.failure)
 	}, nil)
 }
@@ -55,25 +61,46 @@ func (a *attempt) giveBack(ctx context.Context, v verdict, keep bool) error {
 	if keep {
 		then = snooze(delay, reason)
 	}
-	return a.record(ctx, "give run back", func(ctx context.Context) error {
+	return a.record(ctx, "give run back", v, func(ctx context.Context) error {
 		return a.handler.store.Retry(ctx, a.claim, v.failure, keep)
 	}, then)
 }
 
 // record writes the end of an attempt and returns then. If it can not be written,
 // the claim becomes stale and the next delivery of the task finds the run.
-func (a *attempt) record(ctx context.Context, what string, write func(context.Context) error, then error) error {
-	err := a.handler.persist(context.WithoutCancel(ctx), write)
+func (a *attempt) record(ctx context.Context, what string, v verdict, write func(context.Context) error, then error) error {
+	inner, done := step(ctx, what)
+	err := a.handler.persist(context.WithoutCancel(inner), write)
+	done(err)
 	switch {
 	case err == nil:
+		a.ended(ctx, v.class, v.failure.Code, then == nil)
 		return then
 	case errors.Is(err, ErrClaimLost):
+		a.ended(ctx, classLost, "", false)
 		a.log.InfoContext(ctx, "claim lost at the end of an attempt")
 		return nil
 	default:
 		a.log.ErrorContext(ctx, "end of an attempt not recorded", "step", what, "error", err)
 		return snooze(jitter(databaseDelay), "the end of an attempt was not recorded, the worker's log says why; trying again")
 	}
+}
+
+// ended tells the observer, and the span of the task, of an attempt without a result.
+func (a *attempt) ended(ctx context.Context, c class, code Code, final bool) {
+	switch c {
+	case classRetry, classPermanent, classGaveUp:
+		trace.SpanFromContext(ctx).SetStatus(codes.Error, string(code))
+	case classSnooze, classLost, classCancelled, classDrain:
+	}
+	e := End{Class: string(c), Code: code, Final: final, Age: a.age()}
+	if final {
+		e.Outcome = OutcomeFailed
+		if c == classCancelled {
+			e.Outcome = OutcomeCancelled
+		}
+	}
+	a.handler.cfg.Observer.Ended(e)
 }
 
 func (a *attempt) logEnd(ctx context.Context, v verdict, err error) {

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/failpoint"
@@ -82,6 +84,10 @@ type HandlerConfig struct {
 	// Ended is told of each schema whose task is about to be acknowledged, as
 	// Sweeper.Recheck wants it. It must not block. Defaults to nobody.
 	Ended func(schemaID int64)
+	// Observer defaults to nobody.
+	Observer Observer
+	// Tracer begins the span of a task. Defaults to one that records nothing.
+	Tracer trace.Tracer
 	// Logger defaults to one that discards.
 	Logger *slog.Logger
 }
@@ -155,6 +161,12 @@ func (c HandlerConfig) withDefaults() HandlerConfig {
 	if c.Ended == nil {
 		c.Ended = func(int64) {}
 	}
+	if c.Observer == nil {
+		c.Observer = nobody{}
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -173,11 +185,16 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) (err error) {
 		return snooze(0, "the worker is shutting down")
 	}
 	defer h.drain.leave()
+	ctx, span := h.traced(ctx, t)
+	defer span.End()
+	if id, known := asynq.GetTaskID(ctx); known {
+		ctx = withIDs(ctx, slog.String(keyTask, id))
+	}
 	// asynq would recover as well, but it would store the panic's value, which may be
 	// data of a tenant.
 	defer func() {
 		if p := recover(); p != nil {
-			h.logPanic("handler", p)
+			logPanic(ctx, h.log, "handler", p)
 			err = again(backoff(0), "the worker failed on this task; its log has the stack")
 		}
 	}()
@@ -188,6 +205,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) (err error) {
 	if err != nil {
 		return h.undecodable(ctx, err)
 	}
+	ctx = withIDs(ctx, slog.Int64(keySchema, payload.SchemaID))
 	err = h.take(ctx, ClaimRequest{SchemaID: payload.SchemaID, TenantID: payload.TenantID})
 	if err == nil {
 		h.cfg.Ended(payload.SchemaID)
@@ -199,6 +217,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) (err error) {
 func (h *Handler) take(ctx context.Context, r ClaimRequest) error {
 	failpoint.Reach("run.dequeued")
 	if h.gate.shut(r.TenantID) {
+		h.cfg.Observer.Refused(RefusedTenantFull)
 		return h.waitForTenant(ctx, r.TenantID)
 	}
 	claim, err := h.claim(ctx, r)
@@ -222,11 +241,19 @@ func (h *Handler) take(ctx context.Context, r ClaimRequest) error {
 func (h *Handler) claim(ctx context.Context, r ClaimRequest) (*Claim, error) {
 	r.Owner, r.TenantSlots = h.cfg.Owner, h.cfg.TenantSlots
 	var claim *Claim
+	asked := time.Now()
+	ctx, done := step(ctx, "claim")
 	err := h.persist(ctx, func(ctx context.Context) (err error) {
 		claim, err = h.store.Claim(ctx, r)
 		h.noteDatabase(ctx, err)
 		return err
 	})
+	if claim != nil {
+		h.cfg.Observer.Claimed(claim, time.Since(asked))
+		done(nil)
+	} else {
+		done(unexpected(err))
+	}
 	return claim, err
 }
 

@@ -78,7 +78,7 @@ func (b *heartbeat) beat(ctx context.Context) (owned bool) {
 	a := b.attempt
 	defer func() {
 		if p := recover(); p != nil {
-			a.handler.logPanic("heartbeat", p, "run_id", a.claim.RunID)
+			logPanic(ctx, a.log, "heartbeat", p)
 			owned = true
 		}
 	}()

@@ -34,7 +34,7 @@ func (p *periodic) start(ctx context.Context, log *slog.Logger, every time.Durat
 	guarded := func() {
 		defer func() {
 			if v := recover(); v != nil {
-				logPanic(log, p.name, v)
+				logPanic(ctx, log, p.name, v)
 			}
 		}()
 		job(ctx)

@@ -70,7 +70,9 @@ type Claim struct {
 	// Age is the time since the first claim of the run: how long it has been waiting
 	// and working.
 	Age        time.Duration
-	Force      bool // whoever asked allows replacing what humans made
+	Waited     time.Duration // from the request to the first claim; 0 in later ones
+	Recovered  bool          // from an owner that went away without a word
+	Force      bool          // whoever asked allows replacing what humans made
 	Schema     schema.Schema
 	Checkpoint []byte // saved by an earlier attempt, nil when there is none
 }
@@ -96,6 +98,8 @@ type Outcome struct {
 	State OutcomeState
 	// Schema is the row as it is now, set with OutcomeFieldsChanged.
 	Schema schema.Schema
+	// Code is why the run ended without a result, empty where it did not.
+	Code Code
 }
 
 // OutcomeState is the kind of an Outcome.

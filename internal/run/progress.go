@@ -81,7 +81,7 @@ func (r *reporter) send(ctx context.Context, p schema.Progress) {
 	a := r.attempt
 	defer func() {
 		if v := recover(); v != nil {
-			a.handler.logPanic("progress", v, "run_id", a.claim.RunID)
+			logPanic(ctx, a.log, "progress", v)
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, a.handler.cfg.StoreTimeout)

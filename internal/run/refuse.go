@@ -27,7 +27,8 @@ const (
 
 // refused answers a claim that was not given.
 func (h *Handler) refused(ctx context.Context, r ClaimRequest, err error) error {
-	log := h.log.With("schema_id", r.SchemaID)
+	h.cfg.Observer.Refused(refusalOf(err))
+	log := h.log.With(keySchema, r.SchemaID)
 	var busy *BusyError
 	var ended *EndedError
 	var tenant *TenantError
@@ -39,6 +40,7 @@ func (h *Handler) refused(ctx context.Context, r ClaimRequest, err error) error 
 		log.DebugContext(ctx, "nothing to do")
 		return nil
 	case errors.As(err, &ended):
+		h.cfg.Observer.Ended(End{Class: string(classPermanent), Code: ended.Failure.Code, Final: true, Outcome: OutcomeFailed})
 		log.WarnContext(ctx, "run ended at its claim", "code", ended.Failure.Code, "reason", ended.Failure.Text)
 		return nil
 	case errors.As(err, &busy):
@@ -56,10 +58,10 @@ func (h *Handler) refused(ctx context.Context, r ClaimRequest, err error) error 
 		if h.retried(ctx) < unknownSchemaTries {
 			return again(unknownSchemaDelay, fmt.Sprintf("schema %d does not exist yet", r.SchemaID))
 		}
-		return h.archive(log, fmt.Sprintf(
+		return h.archive(ctx, log, fmt.Sprintf(
 			"schema %d does not exist; enqueue an id of the table of schemas, after its transaction is committed", r.SchemaID))
 	case errors.As(err, &tenant):
-		return h.archive(log, fmt.Sprintf(
+		return h.archive(ctx, log, fmt.Sprintf(
 			"schema %d belongs to another tenant than the task says; correct tenant_id in the producer, or leave it out", r.SchemaID))
 	default:
 		// asynq counts these, so that the delay grows. It can count to 1000, which takes
@@ -69,11 +71,41 @@ func (h *Handler) refused(ctx context.Context, r ClaimRequest, err error) error 
 	}
 }
 
+// refusalOf names the reason for which there is no claim.
+func refusalOf(err error) Refusal {
+	var busy *BusyError
+	var full *TenantBusyError
+	var ended *EndedError
+	var tenant *TenantError
+	switch {
+	case errors.Is(err, ErrNothingToDo), errors.Is(err, ErrClaimLost), errors.As(err, &ended):
+		return RefusedNothing
+	case errors.As(err, &busy):
+		return RefusedBusy
+	case errors.As(err, &full):
+		return RefusedTenantFull
+	case errors.Is(err, ErrUnavailable):
+		return RefusedUnavailable
+	case errors.Is(err, ErrUnknownSchema), errors.As(err, &tenant):
+		return RefusedUnknown
+	default:
+		return RefusedFailed
+	}
+}
+
+// unexpected is err unless it is one of the ordinary reasons for which a task gets no claim.
+func unexpected(err error) error {
+	if why := refusalOf(err); why == RefusedFailed || why == RefusedUnavailable {
+		return err
+	}
+	return nil
+}
+
 // undecodable answers a payload that is not one of ours, or not yet.
 func (h *Handler) undecodable(ctx context.Context, err error) error {
 	var version *task.VersionError
 	if !errors.As(err, &version) {
-		return h.archive(h.log, err.Error())
+		return h.archive(ctx, h.log, err.Error())
 	}
 	if version.SchemaID <= 0 || h.retried(ctx) < deployTries {
 		return h.waitForDeploy(ctx, err.Error())
@@ -91,17 +123,19 @@ func (h *Handler) undecodable(ctx context.Context, err error) error {
 // waitForDeploy gives a task back until a worker that knows it runs.
 func (h *Handler) waitForDeploy(ctx context.Context, reason string) error {
 	if h.retried(ctx) < deployTries {
+		h.cfg.Observer.Refused(RefusedVersion)
 		return again(deployDelay, reason+"; waiting for a newer worker")
 	}
-	return h.archive(h.log, reason+"; no newer worker took it within an hour, deploy one or correct the producer")
+	return h.archive(ctx, h.log, reason+"; no newer worker took it within an hour, deploy one or correct the producer")
 }
 
 // rejection begins the text of every task that the handler archives. The sweeper reads it
 // back: it is the task that was wrong, and not a decision about its schema.
 const rejection = "rejected: "
 
-func (h *Handler) archive(log *slog.Logger, reason string) error {
+func (h *Handler) archive(ctx context.Context, log *slog.Logger, reason string) error {
+	h.cfg.Observer.Refused(RefusedRejected)
 	err := &archiveError{text: clean(rejection + reason)}
-	log.Warn("task archived", "reason", err.text)
+	log.WarnContext(ctx, "task archived", "reason", err.text)
 	return err
 }

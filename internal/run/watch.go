@@ -114,6 +114,17 @@ func (w *Watch) Status() WatchStatus {
 	return status
 }
 
+// ProblemKinds are the kinds of problems that a Watch may find, as words for labels.
+func ProblemKinds() []string {
+	return []string{kindRedisClock, kindDatabaseClock, kindEviction, kindSaving, kindMemoryOnly}
+}
+
+// Has says whether a problem of a kind was found.
+func (s WatchStatus) Has(kind string) bool {
+	_, found := s.byKind[kind]
+	return found
+}
+
 // Check is for readiness: it fails while a clock differs by more than 5 s.
 func (w *Watch) Check(context.Context) error {
 	status := w.Status()
@@ -127,11 +138,11 @@ func (w *Watch) Check(context.Context) error {
 
 // The kinds of problems.
 const (
-	kindRedisClock    = "redis clock"
-	kindDatabaseClock = "database clock"
+	kindRedisClock    = "redis_clock"
+	kindDatabaseClock = "database_clock"
 	kindEviction      = "eviction"
 	kindSaving        = "saving"
-	kindMemoryOnly    = "memory only"
+	kindMemoryOnly    = "memory_only"
 )
 
 func (w *Watch) look(ctx context.Context) {

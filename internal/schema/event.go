@@ -31,6 +31,8 @@ type Event struct {
 	Seq         int64  // counts up per schema, from 1, without gaps
 	Kind        EventKind
 	OccurredAt  time.Time // the database's clock, milliseconds, UTC
+	// Traceparent is the W3C trace context in which the change was made, empty without one.
+	Traceparent string
 
 	Started   *Started
 	Progress  *Progress

@@ -131,6 +131,7 @@ func (t *tx) endLostAttempts(r *runRow) error {
 	n, err := t.exec("UPDATE schemacast_attempts SET ended_ms = "+t.store.dialect.now+", outcome = ?, error_code = ? "+
 		"WHERE run_id = ? AND fence < ? AND ended_ms IS NULL", attemptLost, string(run.CodeWorkerLost), r.ID, r.Fence)
 	if err == nil && n > 0 {
+		r.Recovered = true
 		_, err = t.query(&r.Killed, "SELECT count(DISTINCT owner) FROM schemacast_attempts WHERE run_id = ? AND outcome = ? AND owner <> ?",
 			r.ID, attemptLost, r.Owner)
 	}
@@ -252,9 +253,10 @@ func (t *tx) own(r *runRow, record *schemaRow) (*run.Claim, error) {
 	var kept struct {
 		Checkpoint []byte
 		AgeMs      int64
+		WaitedMs   int64
 	}
 	n, err := t.query(&kept, "UPDATE schemacast_runs SET claimed_state = CASE WHEN claimed_state = '' THEN ? ELSE claimed_state END, "+
-		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint, "+now+" - started_ms AS age_ms", human, r.ID)
+		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint, "+now+" - started_ms AS age_ms, started_ms - requested_ms AS waited_ms", human, r.ID)
 	if err != nil || n != 1 {
 		return nil, fmt.Errorf("record the claim of run %s: %w", r.ID, errors.Join(err, unlessOne(n)))
 	}
@@ -269,9 +271,10 @@ func (t *tx) own(r *runRow, record *schemaRow) (*run.Claim, error) {
 	parsed.AnalysisStatus = schema.AnalysisProcessing
 	claim := &run.Claim{
 		RunID: r.ID, Fence: r.Fence, Attempt: r.Attempts, Age: time.Duration(max(kept.AgeMs, 0)) * time.Millisecond,
-		Force: r.Force, Schema: parsed, Checkpoint: kept.Checkpoint,
+		Force: r.Force, Schema: parsed, Checkpoint: kept.Checkpoint, Recovered: r.Recovered,
 	}
 	if r.StartedMs == nil {
+		claim.Waited = time.Duration(max(kept.WaitedMs, 0)) * time.Millisecond
 		if err := t.emitStarted(r, parsed); err != nil {
 			return nil, err
 		}

@@ -50,11 +50,11 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 		// The reply to an earlier commit of this claim was lost on its way.
 		return run.Outcome{State: run.OutcomeState(r.Outcome)}, nil
 	case r.wasCancelled():
-		return run.Outcome{State: run.OutcomeCancelled}, nil
+		return run.Outcome{State: run.OutcomeCancelled, Code: run.CodeCancelled}, nil
 	case r.State != stateRunning:
 		return run.Outcome{}, run.ErrClaimLost
 	case r.CancelledBy != "":
-		return run.Outcome{State: run.OutcomeCancelled}, t.fail(r, r.cancellation())
+		return run.Outcome{State: run.OutcomeCancelled, Code: run.CodeCancelled}, t.fail(r, r.cancellation())
 	}
 	x := &commitment{tx: t, run: r, recommendation: d.Result.Recommendation, confirm: d.Confirm}
 	if x.recommendation.Action == analysis.ActionCreateNew {
@@ -67,10 +67,10 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 	}
 	if x.record == nil {
 		f := run.Failure{Code: run.CodeSchemaGone, Text: "the schema was deleted before its analysis was finished"}
-		return run.Outcome{State: run.OutcomeSchemaGone}, t.fail(r, f)
+		return run.Outcome{State: run.OutcomeSchemaGone, Code: f.Code}, t.fail(r, f)
 	}
 	if text := x.notWanted(); text != "" {
-		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, run.Failure{Code: run.CodeSuperseded, Text: text})
+		return run.Outcome{State: run.OutcomeFailed, Code: run.CodeSuperseded}, t.fail(r, run.Failure{Code: run.CodeSuperseded, Text: text})
 	}
 	if x.record.DetectedFields != string(d.Schema.RawFields) {
 		return t.startAgain(r, x.record)
@@ -103,7 +103,7 @@ func (t *tx) startAgain(r *runRow, record *schemaRow) (run.Outcome, error) {
 			Code: run.CodeFieldsChanging,
 			Text: fmt.Sprintf("the fields changed %d times during the analysis; ask again when they are settled", r.Restarts+1),
 		}
-		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, f)
+		return run.Outcome{State: run.OutcomeFailed, Code: f.Code}, t.fail(r, f)
 	}
 	err := t.execOne("start run "+r.ID+" again", "UPDATE schemacast_runs SET restarts = restarts + 1, checkpoint = NULL, checkpoint_sum = '', heartbeat_ms = "+
 		t.store.dialect.now+" WHERE id = ?", r.ID)
@@ -116,7 +116,8 @@ func (t *tx) startAgain(r *runRow, record *schemaRow) (run.Outcome, error) {
 	changed, err := record.schema()
 	var unusable *schema.FieldsError
 	if errors.As(err, &unusable) {
-		return run.Outcome{State: run.OutcomeFailed}, t.fail(r, run.Failure{Code: run.CodeBadFields, Text: unusable.Error()})
+		f := run.Failure{Code: run.CodeBadFields, Text: unusable.Error()}
+		return run.Outcome{State: run.OutcomeFailed, Code: f.Code}, t.fail(r, f)
 	}
 	return run.Outcome{State: run.OutcomeFieldsChanged, Schema: changed}, err
 }

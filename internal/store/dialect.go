@@ -37,6 +37,8 @@ type dialect struct {
 	ageFormat string
 	// epochFormat turns one of the app's timestamps into seconds since 1970.
 	epochFormat string
+	// waitingEstimate is about how many runs wait, 0 where nobody knows.
+	waitingEstimate string
 	// mappedField is the name of the target in schema_mappings.mapping_definition, as m.
 	mappedField string
 }
@@ -45,29 +47,31 @@ func dialectOf(name string) (dialect, error) {
 	switch name {
 	case Postgres:
 		return dialect{
-			name:        Postgres,
-			isolation:   sql.LevelReadCommitted,
-			now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-			appNow:      "date_trunc('second', timezone('UTC', clock_timestamp()))",
-			forUpdate:   " FOR UPDATE",
-			skipLocked:  " FOR UPDATE SKIP LOCKED",
-			lockTenant:  "SELECT pg_advisory_xact_lock(hashtextextended('schemacast tenant slots ' || ?, 0))",
-			textFormat:  "%s::text",
-			timeFormat:  "to_char(%s, 'YYYY-MM-DD HH24:MI:SS')",
-			ageFormat:   "extract(epoch FROM timezone('UTC', clock_timestamp()) - %s)::bigint",
-			epochFormat: "extract(epoch FROM %s)::bigint",
+			name:            Postgres,
+			isolation:       sql.LevelReadCommitted,
+			now:             "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+			appNow:          "date_trunc('second', timezone('UTC', clock_timestamp()))",
+			forUpdate:       " FOR UPDATE",
+			skipLocked:      " FOR UPDATE SKIP LOCKED",
+			lockTenant:      "SELECT pg_advisory_xact_lock(hashtextextended('schemacast tenant slots ' || ?, 0))",
+			textFormat:      "%s::text",
+			timeFormat:      "to_char(%s, 'YYYY-MM-DD HH24:MI:SS')",
+			ageFormat:       "extract(epoch FROM timezone('UTC', clock_timestamp()) - %s)::bigint",
+			epochFormat:     "extract(epoch FROM %s)::bigint",
+			waitingEstimate: "COALESCE((SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass('schemacast_runs_requested')), 0)",
 			// The column is json, so it is valid.
 			mappedField: "m.mapping_definition #>> '{schema_mapping,fields,0,fieldName}'",
 		}, nil
 	case SQLite:
 		return dialect{
-			name:        SQLite,
-			now:         "CAST(unixepoch('subsec') * 1000 AS integer)",
-			appNow:      "strftime('%Y-%m-%d %H:%M:%S', 'now')",
-			textFormat:  "CAST(%s AS text)",
-			timeFormat:  "strftime('%%Y-%%m-%%d %%H:%%M:%%S', %s)",
-			ageFormat:   "unixepoch() - unixepoch(%s)",
-			epochFormat: "unixepoch(%s)",
+			name:            SQLite,
+			now:             "CAST(unixepoch('subsec') * 1000 AS integer)",
+			appNow:          "strftime('%Y-%m-%d %H:%M:%S', 'now')",
+			textFormat:      "CAST(%s AS text)",
+			timeFormat:      "strftime('%%Y-%%m-%%d %%H:%%M:%%S', %s)",
+			ageFormat:       "unixepoch() - unixepoch(%s)",
+			epochFormat:     "unixepoch(%s)",
+			waitingEstimate: "0",
 			mappedField: "CASE WHEN json_valid(m.mapping_definition) THEN " +
 				"json_extract(m.mapping_definition, '$.schema_mapping.fields[0].fieldName') END",
 		}, nil

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/schemacast/schemacast/internal/run"
 	"github.com/schemacast/schemacast/internal/schema"
@@ -32,6 +34,7 @@ func (t *tx) emitFailed(r *runRow, f run.Failure) error {
 // tells of. The row of the stream stays locked until the commit, so events of one
 // schema are committed in the order of their seq.
 func (t *tx) emit(r *runRow, e schema.Event) error {
+	e.Traceparent = traceparent(t.Statement.Context)
 	payload, err := encodeEvent(e)
 	if err != nil {
 		return fmt.Errorf("encode the %s event: %w", e.Kind, err)
@@ -47,6 +50,14 @@ func (t *tx) emit(r *runRow, e schema.Event) error {
 	}
 	t.nudged = append(t.nudged, r.SchemaID)
 	return nil
+}
+
+// traceparent is the trace context of whoever makes the change, so that the sending of
+// its event is found in the same trace. Only the API of OpenTelemetry is known here.
+func traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
 }
 
 // nextSeq counts the stream up and, when nobody else holds it, leases it to the
@@ -77,6 +88,8 @@ type eventPayload struct {
 	Progress  *progressPayload  `json:"progress,omitempty"`
 	Completed *completedPayload `json:"completed,omitempty"`
 	Failed    *failedPayload    `json:"failed,omitempty"`
+	// Traceparent is here and not in a column: nobody looks for it.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 type startedPayload struct {
@@ -123,7 +136,7 @@ type failedPayload struct {
 }
 
 func encodeEvent(e schema.Event) (string, error) {
-	var p eventPayload
+	p := eventPayload{Traceparent: e.Traceparent}
 	if e.Started != nil {
 		v := startedPayload(*e.Started)
 		p.Started = &v
@@ -152,6 +165,7 @@ func decodeEvent(payload string, e *schema.Event) error {
 	if err := json.Unmarshal([]byte(payload), &p); err != nil {
 		return err
 	}
+	e.Traceparent = p.Traceparent
 	if p.Started != nil {
 		v := schema.Started(*p.Started)
 		e.Started = &v

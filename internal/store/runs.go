@@ -46,6 +46,9 @@ type runRow struct {
 	// Killed is how many processes went away while they worked on the run. It is no
 	// column: a claim that takes the run from a lost owner counts them.
 	Killed int
+	// Recovered says that a claim took the run from an owner who went away. It is no
+	// column either.
+	Recovered bool
 }
 
 const runColumns = "id, schema_id, tenant_id, state, requested_by, force, fence, owner, attempts, restarts, cancelled_by, " +
