@@ -58,6 +58,8 @@ type Ports struct {
 	Admission Admission
 	// Sources adds sources to the demo; nil for no demo.
 	Sources Sources
+	// Queues is Asynqmon, mounted at QueuesPath; nil for none.
+	Queues http.Handler
 }
 
 // UI serves the dashboard and its API. Whom it answers is UIConfig.Access.
@@ -132,6 +134,10 @@ func (u *UI) routes() http.Handler {
 	mux.HandleFunc("POST /broadcasting/auth", u.known(u.authorize))
 	if u.ports.Sources != nil {
 		mux.HandleFunc("POST /api/demo/sources", u.known(u.addSource))
+	}
+	if u.ports.Queues != nil {
+		mux.HandleFunc(QueuesPath, u.known(u.queues))
+		mux.HandleFunc(QueuesPath+"/", u.known(u.queues))
 	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, "the API has nothing at this address for this method", "")
