@@ -72,7 +72,7 @@ lint: ## Check formatting, modules, the rings, style and shell scripts
 	@scripts/lint.sh
 
 .PHONY: vuln
-vuln: ## Look for known vulnerabilities in what is called; needs https://vuln.go.dev, or a copy (GOVULNDB=)
+vuln: ## Look for known vulnerabilities in what is imported; needs https://vuln.go.dev, or a copy (GOVULNDB=)
 	@scripts/vuln.sh
 
 # Which release to make: make release VERSION=v1.2.3

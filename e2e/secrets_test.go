@@ -32,8 +32,8 @@ var planted = map[string]string{
 	"ADMIN_TOKEN_ALL":          "PlantAll_0123456789_AllTnalp5",
 	"ADMIN_TOKEN_ONE":          "PlantOne_0123456789_OneTnalp4",
 	"wrong password":           "PlantWrongPassword&%/0123WrongTnalp3",
-	"wrong key":                "sk-PlantWrongKey-0123456789-KeyTnalp2",
-	"wrong token":              "PlantWrongToken_0123456789_TokTnalp1",
+	"wrong key":                "sk-PlantKeyThatIsWrong-0123456789-KeyTnalp2",
+	"wrong token":              "PlantTokenThatIsWrong_0123456789_TokTnalp1",
 }
 
 // witnessed collects everything that a reader could come by, and says what is in it.
