@@ -1,16 +1,9 @@
 package admin
 
 import (
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -105,54 +98,20 @@ func TestQueuesPageIsClosed(t *testing.T) {
 // A real browser draws the queue and its tasks, and the policy stops nothing of it.
 func TestQueuesInABrowser(t *testing.T) {
 	t.Parallel()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		testenv.Need(t, "chromium is not in PATH")
-	}
 	u := startQueues(t, false)
-	// The browser is signed in by one in between.
-	target := &url.URL{Scheme: "http", Host: u.Addr()}
-	between := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Header.Set("Authorization", "Bearer "+allToken)
-	}, ModifyResponse: func(r *http.Response) error {
-		if strings.HasPrefix(r.Request.URL.Path, QueuesPath+"/api/") && r.StatusCode != http.StatusOK {
-			t.Errorf("%s: %s", r.Request.URL, r.Status)
-		}
-		return nil
-	}})
-	t.Cleanup(between.Close)
+	address := testenv.SignedIn(t, "http://"+u.Addr(), allToken)
 	for path, wants := range map[string][]string{
 		"/asynqmon/": {">schemas<"},
 		"/asynqmon/queues/schemas?status=pending": {someID, "tenant_id", "globex"},
 	} {
-		cmd := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-			"--user-data-dir="+t.TempDir(), "--enable-logging=stderr", "--timeout=60000", "--virtual-time-budget=15000", "--dump-dom", between.URL+path)
-		var log strings.Builder
-		cmd.Stderr = &log
-		pipe, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-		dom, err := io.ReadAll(pipe)
-		timer.Stop()
-		if err := cmd.Wait(); err != nil {
-			t.Fatalf("%s: %v\n%s", path, err, log.String())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		dom, console := testenv.Browse(t, address+path)
 		for _, want := range wants {
-			if !strings.Contains(string(dom), want) {
-				t.Errorf("%s lacks %s:\n%s\n%s", path, want, dom, log.String())
+			if !strings.Contains(dom, want) {
+				t.Errorf("%s lacks %s:\n%s\n%s", path, want, dom, console)
 			}
 		}
-		if strings.Contains(log.String(), "Content Security Policy") {
-			t.Errorf("%s: the policy stops something:\n%s", path, log.String())
+		if strings.Contains(console, "Content Security Policy") {
+			t.Errorf("%s: the policy stops something:\n%s", path, console)
 		}
 	}
 }
