@@ -25,9 +25,8 @@ func Browse(t testing.TB, address string) (dom, console string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), browseTimeout)
 	defer cancel()
-	//nolint:gosec // a browser of the machine, for a page of the test's own
-	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(),
-		"--enable-logging=stderr", "--virtual-time-budget=15000", "--dump-dom", address)
+	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--user-data-dir="+t.TempDir(), "--enable-logging=stderr", "--virtual-time-budget=15000", "--dump-dom", address)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = time.Second // its children may keep the pipes open
