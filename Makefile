@@ -79,6 +79,17 @@ fuzz: ## Look for formulas that pass the gate and take too much, and for panics 
 lint: ## Check formatting, modules, the rings, style and shell scripts
 	@scripts/lint.sh
 
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what is imported; needs https://vuln.go.dev, or a copy (GOVULNDB=)
+	@scripts/vuln.sh
+
+# Which release to make: make release VERSION=v1.2.3
+VERSION ?=
+
+.PHONY: release
+release: ## Make the archives of a release, their SBOMs and checksums in dist/ (VERSION=v1.2.3)
+	@scripts/release.sh "$(VERSION)"
+
 .PHONY: web
 web: ## Build the dashboard of web/ into internal/admin/dist, which is committed
 	@scripts/web.sh build

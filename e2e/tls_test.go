@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -146,5 +148,31 @@ func TestPrivateAuthorityOfSoketi(t *testing.T) {
 	g.enqueue(ids, "--wait")
 	if got := g.told(receiver)[ids[0]]; got != "started completed" {
 		t.Errorf("the receiver heard %q", got)
+	}
+}
+
+// Questions to the model go over https, to whom the authority of SSL_CERT_FILE vouches for.
+func TestModelOverTLS(t *testing.T) {
+	t.Parallel()
+	g := newGround(t, testenv.StartRecorder(t, nil).App)
+	authority := testenv.NewAuthority(t)
+	target, err := url.Parse(g.env["OPENAI_BASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: target.Host}))
+	front.TLS = authority.Issue("model").Config(t)
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	g.env["OPENAI_BASE_URL"] = front.URL + "/v1"
+	g.want(1, "the server's certificate is not trusted", "worker", "check")
+	if n := g.llm.Count(); n > 0 {
+		t.Errorf("%d questions reached a server that nobody vouches for", n)
+	}
+	g.env["SSL_CERT_FILE"] = authority.File
+	g.want(0, "", "worker", "check")
+	if g.llm.Count() == 0 {
+		t.Error("no question reached the model")
 	}
 }

@@ -41,37 +41,54 @@ func access(cfg config.Admin) admin.Access {
 	return a
 }
 
-// dashboard is the UI of a real worker, and its way to Redis.
+// dashboard is the UI of a real worker, and its ways to Redis.
 type dashboard struct {
 	*admin.UI
-	redis redis.UniversalClient
+	redis  redis.UniversalClient
+	queues *task.Monitor // nil with ADMIN_ASYNQMON=off
 }
 
 func newDashboard(cfg *config.Config, db *store.Store, logger *slog.Logger) (*dashboard, error) {
 	d := &dashboard{redis: newLimitRedis(cfg.Redis.Options())}
-	var err error
-	if d.UI, err = newUI(cfg, db, d.redis, logger); err != nil {
-		return nil, errors.Join(err, d.redis.Close())
+	if err := d.build(cfg, db, logger); err != nil {
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
 
-func newUI(cfg *config.Config, db *store.Store, client redis.UniversalClient, logger *slog.Logger) (*admin.UI, error) {
-	requests, err := newRequests(db, client, logger)
+func (d *dashboard) build(cfg *config.Config, db *store.Store, logger *slog.Logger) error {
+	requests, err := newRequests(db, d.redis, logger)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ports := admin.Ports{Graphs: db, Tenants: db, Requests: requests}
+	if mode := cfg.Admin.Asynqmon; mode != config.AsynqmonOff {
+		connect := func() redis.UniversalClient { return newLimitRedis(cfg.Redis.Options()) }
+		d.queues, err = task.NewMonitor(connect, task.MonitorConfig{Root: admin.QueuesPath, Write: mode == config.AsynqmonWrite})
+		if err != nil {
+			return err
+		}
+		ports.Queues = d.queues
+	}
 	admission, err := broadcast.NewAdmission(broadcastConfig(cfg.Broadcast))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if admission != nil { // a nil of another type would not be nil
 		ports.Admission = admission
 	}
 	c := newUIConfig(cfg, logger)
 	c.Access = access(cfg.Admin)
-	return admin.NewUI(cfg.Worker.AdminAddr, c, ports)
+	d.UI, err = admin.NewUI(cfg.Worker.AdminAddr, c, ports)
+	return err
+}
+
+func (d *dashboard) close() error {
+	err := d.redis.Close()
+	if d.queues != nil {
+		err = errors.Join(err, d.queues.Close())
+	}
+	return err
 }
 
 // stop ends it without waiting for long: a browser keeps its connection.
@@ -81,7 +98,7 @@ func (d *dashboard) stop(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dashboardStop)
 	defer cancel()
-	return errors.Join(d.UI.Stop(ctx), d.redis.Close())
+	return errors.Join(d.UI.Stop(ctx), d.close())
 }
 
 // dashboardStop is how long answers that are under way may take. Idle connections are

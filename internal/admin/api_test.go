@@ -1,10 +1,15 @@
 package admin
 
 import (
+	"errors"
+	"io"
 	"maps"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -150,5 +155,52 @@ func TestFewGraphsAreReadAtOnce(t *testing.T) {
 	}
 	if !maps.Equal(got, map[int]int{200: 2 * graphReaders}) {
 		t.Errorf("answers by status: %v", got)
+	}
+}
+
+// However many requests come, analyses keep their share of the process: the rest is turned
+// away at once, and served again when the others are done.
+func TestManyRequestsAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	u := startUI(t, someConfig, &lake{})
+	for range maxRunning {
+		u.running <- struct{}{}
+	}
+	busy := u.ask(t, "GET", "/api/config", "", asAcme)
+	busy.want(t, "one too many", 503, `"code":"busy"`)
+	if busy.header.Get("Retry-After") != "1" {
+		t.Errorf("it comes with %v", busy.header)
+	}
+	<-u.running
+	for range 3 {
+		u.ask(t, "GET", "/api/config", "", asAcme).want(t, "one that fits", 200, "")
+	}
+}
+
+// A client that sends its request drop by drop is cut off.
+func TestSlowRequestsAreCut(t *testing.T) {
+	t.Parallel()
+	u := startUI(t, someConfig, &lake{})
+	for what, sent := range map[string]string{
+		"header": "GET / HTTP/1.1\r\nHost: x\r\n",
+		"body":   "POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", u.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, sent); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadAll(conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the connection is open after 30 s: %v", err)
+			}
+		})
 	}
 }

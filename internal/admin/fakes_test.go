@@ -147,7 +147,12 @@ func (l *lake) ports() Ports {
 
 func startUI(t *testing.T, cfg UIConfig, l *lake) *UI {
 	t.Helper()
-	u, err := NewUI("127.0.0.1:0", cfg, l.ports())
+	return startUIWith(t, cfg, l.ports())
+}
+
+func startUIWith(t *testing.T, cfg UIConfig, ports Ports) *UI {
+	t.Helper()
+	u, err := NewUI("127.0.0.1:0", cfg, ports)
 	if err != nil {
 		t.Fatal(err)
 	}

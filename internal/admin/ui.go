@@ -60,6 +60,8 @@ type Ports struct {
 	Admission Admission
 	// Sources adds sources to the demo; nil for no demo.
 	Sources Sources
+	// Queues is Asynqmon, mounted at QueuesPath; nil for none.
+	Queues http.Handler
 }
 
 // UI serves the dashboard and its API. Whom it answers is UIConfig.Access.
@@ -69,6 +71,7 @@ type UI struct {
 	ports   Ports
 	guard   *guard
 	readers chan struct{} // holds a token for each graph that is read
+	running chan struct{} // holds a token for each request
 	policy  string
 }
 
@@ -85,7 +88,8 @@ func NewUI(addr string, cfg UIConfig, ports Ports) (*UI, error) {
 		cfg.Visited = func() {}
 	}
 	u := &UI{
-		cfg: cfg, ports: ports, guard: newGuard(cfg.Access), readers: make(chan struct{}, graphReaders), policy: contentPolicy(cfg.Events),
+		cfg: cfg, ports: ports, guard: newGuard(cfg.Access), policy: contentPolicy(cfg.Events),
+		readers: make(chan struct{}, graphReaders), running: make(chan struct{}, maxRunning),
 	}
 	compress, err := gzhttp.NewWrapper()
 	if err != nil {
@@ -95,7 +99,7 @@ func NewUI(addr string, cfg UIConfig, ports Ports) (*UI, error) {
 	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusForbidden, "another site sent this request; open the dashboard itself", "cross_site")
 	}))
-	u.listener = newListener("admin server", "ADMIN_ADDR", addr, u.local(sameSite.Handler(compress(u.routes()))), cfg.Logger)
+	u.listener = newListener("admin server", "ADMIN_ADDR", addr, u.bounded(u.local(sameSite.Handler(compress(u.routes())))), cfg.Logger)
 	u.next = cfg.NextFreePort
 	return u, nil
 }
@@ -138,6 +142,10 @@ func (u *UI) routes() http.Handler {
 	if u.ports.Sources != nil {
 		mux.HandleFunc("POST /api/demo/sources", u.known(u.addSource))
 	}
+	if u.ports.Queues != nil {
+		mux.HandleFunc(QueuesPath, u.known(u.queues))
+		mux.HandleFunc(QueuesPath+"/", u.known(u.queues))
+	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, "the API has nothing at this address for this method", "")
 	})
@@ -154,6 +162,24 @@ func (u *UI) known(next func(w http.ResponseWriter, r *http.Request, who identit
 		}
 		next(w, r, who)
 	}
+}
+
+// maxRunning is how many requests are answered at a time. A page has a few under way.
+const maxRunning = 256
+
+// bounded turns away what comes when too many requests run, whoever sends them: analyses
+// share the process.
+func (u *UI) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case u.running <- struct{}{}:
+			defer func() { <-u.running }()
+			next.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			fail(w, http.StatusServiceUnavailable, "too many requests run; try again in a second", "busy")
+		}
+	})
 }
 
 // local refuses requests for other hosts where everybody is let in: a page of the web whose

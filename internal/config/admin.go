@@ -19,9 +19,18 @@ type Admin struct {
 	// AppURL has {schema_id}; empty for no link.
 	AppURL  string
 	Samples bool
+	// Asynqmon is off, read or write.
+	Asynqmon string
 	// Bands are the least confidences that count as good and as fair.
 	Bands [2]float64
 }
+
+// The values of Admin.Asynqmon.
+const (
+	AsynqmonOff   = "off"
+	AsynqmonRead  = "read"
+	AsynqmonWrite = "write"
+)
 
 // AdminToken is a secret and the tenants that it opens.
 type AdminToken struct {
@@ -36,11 +45,12 @@ var (
 
 func (l *loader) admin() {
 	v := l.vars
-	l.cfg.Admin = Admin{Header: v.AdminHeader, AppURL: v.AdminAppURL, Samples: bool(v.AdminSamples)}
+	l.cfg.Admin = Admin{Header: v.AdminHeader, AppURL: v.AdminAppURL, Samples: bool(v.AdminSamples), Asynqmon: v.AdminAsynqmon}
 	l.adminTokens()
 	l.adminProxies()
 	l.adminAppURL()
 	l.adminBands()
+	l.choice("ADMIN_ASYNQMON", v.AdminAsynqmon, AsynqmonOff, AsynqmonRead, AsynqmonWrite)
 	if !headerPattern.MatchString(v.AdminHeader) {
 		l.problem("ADMIN_IDENTITY_HEADER", "is %q, which is no name of a header; use letters, digits and \"-\"", v.AdminHeader)
 	}

@@ -69,7 +69,7 @@ func TestLoadDefaults(t *testing.T) {
 			Host: "soketi", Port: 443, Secure: true, Cluster: "mt1",
 			Browser: EventServer{Key: "app-key", Host: "soketi", Port: 443, Secure: true, Cluster: "mt1"},
 		},
-		Admin: Admin{Header: "X-Schemacast-Tenants", Bands: [2]float64{0.9, 0.7}},
+		Admin: Admin{Header: "X-Schemacast-Tenants", Asynqmon: AsynqmonRead, Bands: [2]float64{0.9, 0.7}},
 		Analysis: Analysis{
 			APIKey: NewSecret("hunter2"), BaseURL: "https://api.openai.com/v1", Model: "gpt-4.1-mini", Timeout: 5 * time.Minute,
 			GiveUpAfter: 24 * time.Hour, SkipCertain: true, MaxQuestions: 20,

@@ -131,6 +131,17 @@ var problems = []struct {
 	}},
 	{"addresses", pairs("HEALTH_ADDR=8081", "ADMIN_ADDR=:x", "ADMIN_TRUSTED_PROXIES=10.0.0.1"), []string{`HEALTH_ADDR is "8081"; write host:port`, `ADMIN_ADDR is ":x"; write`}},
 	{"same address", pairs("ADMIN_ADDR=127.0.0.1:8081", "ADMIN_TRUSTED_PROXIES=10.0.0.1"), []string{`ADMIN_ADDR is "127.0.0.1:8081", as HEALTH_ADDR is`}},
+	{"database key alone", pairs("DB_SSLKEY=/nowhere"), []string{"DB_SSLCERT is not set and DB_SSLKEY is"}},
+	{"samples in events", pairs("BROADCAST_SAMPLES=some"), []string{`BROADCAST_SAMPLES is "some"; write on or off`}},
+	{"pusher port", pairs("PUSHER_PORT=0"), []string{"PUSHER_PORT is 0; choose 1 to 65535"}},
+	{"reverb's values", pairs("BROADCAST_CONNECTION=reverb", "REVERB_HOST=http://reverb", "REVERB_APP_ID=a/b", "REVERB_APP_KEY=", "REVERB_APP_SECRET=",
+		"REVERB_PORT=65536", "REVERB_SCHEME=wss"), []string{
+		"REVERB_APP_KEY is not set", "REVERB_APP_SECRET is not set", `REVERB_APP_ID is "a/b"`, `REVERB_HOST is "http://reverb"`,
+		`REVERB_SCHEME is "wss"; choose http or https`, "REVERB_PORT is 65536; choose 1 to 65535",
+	}},
+	{"skip model", pairs("ANALYSIS_SKIP_MODEL=always"), []string{`ANALYSIS_SKIP_MODEL is "always"; choose`}},
+	{"questions", pairs("ANALYSIS_MAX_QUESTIONS=2"), []string{"ANALYSIS_MAX_QUESTIONS is 2; choose 3 to 200"}},
+	{"log level", pairs("LOG_LEVEL=loud"), []string{`LOG_LEVEL is "loud"; choose debug, info, warn or error`}},
 	{"log format", pairs("LOG_FORMAT=xml"), []string{`LOG_FORMAT is "xml"; choose text or json`}},
 	{"misspelt", pairs("ANALYSIS_ENGIN=llm", "BROADCAST_CHANEL=public", "WORKER_DRAIN=1s", "WORKER_RETAIN_EVENT=1h", "ANALYSIS_TOKEN_PER_MINUTE=1"), []string{
 		"ANALYSIS_ENGIN is no setting; did you mean ANALYSIS_ENGINE?",

@@ -194,12 +194,7 @@ func (l *loader) refuseUnknown() {
 	var unknown []string
 	for _, layer := range l.layers {
 		for name := range layer.values {
-			for prefix, need := range ownGroups {
-				if strings.HasPrefix(name, prefix) && l.needs(need) && !slices.Contains(known, name) && !serviceLink.MatchString(name) {
-					unknown = append(unknown, name)
-				}
-			}
-			if layer.origin == fromFlag && !slices.Contains(known, name) {
+			if !slices.Contains(known, name) && (layer.origin == fromFlag || l.isOurs(name) || l.isNearlyOurs(name, known)) {
 				unknown = append(unknown, name)
 			}
 		}
@@ -208,6 +203,21 @@ func (l *loader) refuseUnknown() {
 	for _, name := range slices.Compact(unknown) {
 		l.problem(name, "is no setting; did you mean %s?", nearest(name, known))
 	}
+}
+
+func (l *loader) isOurs(name string) bool {
+	for prefix, need := range ownGroups {
+		if strings.HasPrefix(name, prefix) && l.needs(need) && !serviceLink.MatchString(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isNearlyOurs finds the misspelt ones of a prefix that apps use too, as in ADMIN_EMAIL.
+func (l *loader) isNearlyOurs(name string, known []string) bool {
+	const slips = 2
+	return strings.HasPrefix(name, "ADMIN_") && l.needs(NeedWorker) && edits(name, nearest(name, known)) <= slips
 }
 
 func (l *loader) knownNames() []string {

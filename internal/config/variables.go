@@ -123,6 +123,7 @@ type variables struct {
 	AdminHeader         string        `env:"ADMIN_IDENTITY_HEADER" envDefault:"X-Schemacast-Tenants" group:"Worker" help:"Header in which a trusted proxy names the tenants that a person may see, as ADMIN_TOKENS does."`
 	AdminAppURL         string        `env:"ADMIN_APP_URL" group:"Worker" help:"The app's page of a schema, which the dashboard links to: https://app.example/schemas/{schema_id}; {tenant_id} is filled in too."`
 	AdminSamples        toggle        `env:"ADMIN_SAMPLES" envDefault:"off" group:"Worker" help:"Sample values in the dashboard: on or off. They are data of the tenant."`
+	AdminAsynqmon       string        `env:"ADMIN_ASYNQMON" envDefault:"read" group:"Worker" help:"Asynqmon at /asynqmon of the dashboard, for tokens of all tenants (TOKEN=*): off, read, or write, which lets it delete tasks and pause queues."`
 	AdminBands          []string      `env:"ADMIN_CONFIDENCE_BANDS" envDefault:"0.9,0.7" group:"Worker" help:"From which confidence on the dashboard shows a mapping as good, and as fair."`
 
 	OTelExporter       string `env:"OTEL_TRACES_EXPORTER" documented:"otlp with an endpoint, else none" group:"Worker" help:"Where traces go: otlp, or none."`

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -20,6 +21,9 @@ type PostgresConfig struct {
 	TLS *KeyPair
 	// ClientCA is the file of the authority whose certificates clients must show.
 	ClientCA string
+	// Password is the superuser's, which everybody has to send then. Defaults to trusting
+	// every user.
+	Password string
 	// Settings are further ones, such as "max_connections=20".
 	Settings []string
 }
@@ -35,12 +39,14 @@ type PostgresServer struct {
 	dir string // of everything that belongs to it, owned by its user
 }
 
-// StartPostgres makes a PostgreSQL of the test's own, which takes a few seconds. It
-// trusts every user.
+// StartPostgres makes a PostgreSQL of the test's own, which takes a few seconds.
 func StartPostgres(t testing.TB, cfg PostgresConfig) *PostgresServer {
 	t.Helper()
 	s := newPostgres(t)
-	s.tool("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	s.tool("initdb", append(s.authentication(cfg.Password), "-D", s.data(), "-U", "postgres", "-E", "UTF8", "--locale=C", "-N")...)
+	if cfg.Password != "" {
+		s.URL = "postgres://" + url.UserPassword("postgres", cfg.Password).String() + "@" + s.Addr + "/postgres?sslmode=disable"
+	}
 	settings := cfg.Settings
 	if cfg.TLS != nil {
 		settings = append(s.secure(cfg), settings...)
@@ -117,6 +123,20 @@ func (s *PostgresServer) launch(ready string, settings []string) {
 		return launchReady("PostgreSQL on port "+port, s.command("postgres", args...), ready)
 	}
 	s.Start()
+}
+
+// authentication are the options of initdb that say who is let in.
+func (s *PostgresServer) authentication(password string) []string {
+	s.t.Helper()
+	if password == "" {
+		return []string{"-A", "trust"}
+	}
+	file := filepath.Join(s.dir, "password")
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.give(file)
+	return []string{"-A", "scram-sha-256", "--pwfile=" + file}
 }
 
 // secure writes what TLS needs and returns the settings for it.
