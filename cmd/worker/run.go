@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -77,6 +78,7 @@ func engine(a config.Analysis) string {
 
 // worker holds the parts of a running worker.
 type worker struct {
+	started   atomic.Bool
 	db        *store.Store
 	publisher broadcast.Publisher
 	relay     *broadcast.Relay
@@ -123,7 +125,8 @@ func (w *worker) build(cfg *config.Config, link *relayLink) error {
 		return err
 	}
 	w.health, err = admin.NewServer(cfg.Worker.HealthAddr, admin.ServerConfig{
-		Alive: w.service.Alive, Draining: w.service.Draining, Checks: readiness(db, model, w.service, w.keepers, w.relay), Logger: logger,
+		Alive: w.service.Alive, Draining: w.service.Draining, Logger: logger,
+		Checks:  append(readiness(db, model, w.service, w.keepers, w.relay), admin.NewCheck("start", w.hasStarted)),
 		Metrics: w.seen.metrics.Handler(),
 	})
 	if err != nil {
@@ -173,8 +176,9 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.publisher.Check(ctx); err != nil {
 		w.logger.Warn("events can not be published", "error", err)
 	}
+	// Nor is a database that is away for a moment, now that its tables are checked.
 	if problem, err := w.unheard(ctx); err != nil {
-		return err
+		w.logger.Warn("whether all tenants can be heard is not known", "error", err)
 	} else if problem != "" {
 		w.logger.Warn("events that nobody can hear", "problem", problem)
 	}
@@ -191,7 +195,20 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.service.Start(ctx); err != nil {
 		return err
 	}
-	return w.keepers.sweeper.Start(ctx)
+	if err := w.keepers.sweeper.Start(ctx); err != nil {
+		return err
+	}
+	w.started.Store(true)
+	return nil
+}
+
+// hasStarted is a check of /readyz: the health server answers before the other parts are
+// there.
+func (w *worker) hasStarted(context.Context) error {
+	if !w.started.Load() {
+		return errors.New("it has not started all its parts yet")
+	}
+	return nil
 }
 
 // stop ends the parts in the order in which work flows, so that what one still hands

@@ -21,6 +21,7 @@ var freeText = map[string]string{
 	"VITE_PUSHER_APP_CLUSTER": "any name of Pusher's",
 	"OPENAI_MODEL":            "the server says which it does not have",
 	"APP_ENV":                 "any word, for logs",
+	"OTEL_SERVICE_NAME":       "any name, for traces",
 }
 
 // Nobody adds a variable without saying what happens when it is wrong.

@@ -11,6 +11,13 @@ var problems = []struct {
 }{
 	{"mysql", pairs("DB_CONNECTION=mysql"), []string{`DB_CONNECTION is "mysql", where the app's own migrations fail; use pgsql`}},
 	{"unknown database", pairs("DB_CONNECTION=oracle"), []string{`DB_CONNECTION is "oracle"; choose pgsql or sqlite`}},
+	{"traces' exporter", pairs("OTEL_TRACES_EXPORTER=jaeger"), []string{`OTEL_TRACES_EXPORTER is "jaeger"; choose otlp or none`}},
+	{"collector", pairs("OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318"), []string{"OTEL_EXPORTER_OTLP_ENDPOINT is"}},
+	{"collector of traces", pairs("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=collector:4318"), []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is"}},
+	{"collector's password", pairs("OTEL_EXPORTER_OTLP_ENDPOINT=http://me:hunter2@c:4318"), []string{"OTEL_EXPORTER_OTLP_ENDPOINT has a user"}},
+	{"collector's headers", pairs("OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_HEADERS=hunter2"),
+		[]string{"OTEL_EXPORTER_OTLP_HEADERS is no list of headers"}},
+	{"traces switched off", pairs("OTEL_SDK_DISABLED=maybe"), []string{"OTEL_SDK_DISABLED is"}},
 	{"port", pairs("DB_PORT=70000"), []string{"DB_PORT is 70000; choose 1 to 65535"}},
 	{"port text", pairs("REDIS_PORT=x"), []string{`REDIS_PORT is "x"; write a whole number`}},
 	{"ssl", pairs("DB_SSLMODE=on"), []string{`DB_SSLMODE is "on"; choose disable, allow, prefer, require, verify-ca or verify-full`}},

@@ -39,12 +39,3 @@ func TestTraces(t *testing.T) {
 		})
 	}
 }
-
-func TestTracesRefuse(t *testing.T) {
-	t.Parallel()
-	expect(t, "exporter", map[string]string{"OTEL_TRACES_EXPORTER": "jaeger"}, `OTEL_TRACES_EXPORTER is "jaeger"; choose otlp or none`)
-	expect(t, "no URL", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT is")
-	expect(t, "password", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hunter2@c:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT has a user")
-	expect(t, "headers", map[string]string{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_HEADERS": "hunter2"},
-		"OTEL_EXPORTER_OTLP_HEADERS is no list of headers")
-}
