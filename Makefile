@@ -32,8 +32,8 @@ test-unit: ## Run the tests that need no server, without the race detector (PKG=
 	go test -shuffle=on $(ARGS) $(PKG)
 
 .PHONY: test-slow
-test-slow: ## Also the tests that wait a minute or two for asynq's own recovery
-	@SCHEMACAST_TEST_SLOW=1 scripts/with-services.sh go test $(RACE) -count=1 -timeout=15m $(ARGS) ./e2e
+test-slow: ## Also the tests that take minutes: asynq's own recovery, and a release made twice
+	@SCHEMACAST_TEST_SLOW=1 scripts/with-services.sh go test $(RACE) -count=1 -timeout=20m $(ARGS) ./e2e ./deploy
 
 .PHONY: test-faults
 test-faults: ## Only the faults, with those that wait for minutes
