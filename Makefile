@@ -22,10 +22,14 @@ help: ## List these commands
 build: ## Build the programs into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X $(BUILDINFO).commit=$(COMMIT)' -o bin/ ./cmd/...
 
+# The browser's tests come last and alone: they look at times of fractions of a second.
 .PHONY: test
 test: ## Run every test against real PostgreSQL, Redis and Soketi; installs what is missing (PKG=, ARGS=)
-	@[ "$(PKG)" != ./... ] || scripts/web.sh test
-	@scripts/with-services.sh go test $(RACE) -shuffle=on -count=1 -timeout=15m $(ARGS) $(PKG)
+	@failed=0; \
+	if [ "$(PKG)" = ./... ]; then alone='-skip=^TestBrowser'; scripts/web.sh test || failed=1; fi; \
+	scripts/with-services.sh go test $(RACE) -shuffle=on -count=1 -timeout=15m $$alone $(ARGS) $(PKG) || failed=1; \
+	if [ "$(PKG)" = ./... ]; then $(MAKE) --no-print-directory test-browser || failed=1; fi; \
+	exit $$failed
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, without the race detector (PKG=, ARGS=)
@@ -52,7 +56,7 @@ SCRIPT ?=
 .PHONY: test-browser
 test-browser: ## Only the dashboard in a real browser, with figures; pictures go to .cache/screenshots (SCRIPT=)
 	@SCHEMACAST_BROWSER=$(SCRIPT) SCHEMACAST_SCREENSHOTS=$${SCHEMACAST_SCREENSHOTS:-.cache/screenshots} \
-		scripts/with-services.sh go test $(RACE) -count=1 -v -timeout=8m -run '^TestBrowser' $(ARGS) ./e2e
+		scripts/with-services.sh go test $(RACE) -count=1 -v -timeout=12m -run '^TestBrowser' ./e2e
 
 .PHONY: test-laravel
 test-laravel: ## Only the Composer package, and the worker against a real Laravel application

@@ -18,7 +18,7 @@ import (
 // drive Chromium and ask the ground for what they need: see control.
 
 // browserPatience bounds the scripts of one ground.
-const browserPatience = 4 * time.Minute
+const browserPatience = 8 * time.Minute
 
 // What most of the page does needs no more than one installation; every test of a script
 // has a tenant of its own there.
