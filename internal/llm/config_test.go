@@ -17,7 +17,7 @@ func TestConfigDefaults(t *testing.T) {
 	want := Config{
 		APIKey: "sk-x", BaseURL: "https://api.openai.com/v1", Model: "gpt-4.1-mini",
 		Timeout: 2 * time.Minute, MaxOutputTokens: 16_384, Connections: 64,
-		Limiter: noLimits{}, BreakerFailures: 10, BreakerPause: 30 * time.Second,
+		Limiter: noLimits{}, Observer: nobody{}, BreakerFailures: 10, BreakerPause: 30 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got)\n%s", diff)
