@@ -17,7 +17,7 @@ export function ConnectionPill({ analysis }: { analysis: SchemaAnalysis }) {
   const detail = {
     live: lastEventAt === null ? 'no event yet' : `last event ${ago(now - lastEventAt)}`,
     connecting: '',
-    paused: reason ?? 'events do not come; the database is read instead',
+    paused: reason ?? 'the database is read instead',
     offline: `${error?.message ?? 'nothing answers'}${lastSyncAt === null ? '' : `; as of ${timeOfDay(lastSyncAt)}`}`,
   }[connection];
   return (

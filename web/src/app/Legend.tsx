@@ -6,7 +6,7 @@ import { EntityIcon, SourceIcon } from '../flow/icons.js';
 export function Legend({ bands: [high, medium] }: { bands: Bands }) {
   const [h, m] = [Math.round(high * 100), Math.round(medium * 100)];
   return (
-    <Panel position="top-right" className="legend">
+    <Panel position="bottom-right" className="legend">
       <span className="legend-source">
         <SourceIcon /> Source
       </span>

@@ -145,7 +145,7 @@ function Flow(props: SchemaFlowProps) {
         >
           <Background gap={24} size={1.2} />
           {nodes.length >= miniMap.from && nodes.length <= miniMap.upTo && (
-            <MiniMap<FlowNode> pannable zoomable nodeClassName={miniClass} ariaLabel="Overview" />
+            <MiniMap<FlowNode> position="top-right" pannable zoomable nodeClassName={miniClass} ariaLabel="Overview" />
           )}
           <Panel position="bottom-left" className="sc-controls">
             <ZoomButtons />
