@@ -60,7 +60,10 @@ func TestFault31SoketiHangs(t *testing.T) {
 	t.Parallel()
 	g := newFaultGround(t)
 	wait, release := testenv.Until(t)
-	g.recorder.Behave(func(int, []testenv.Published) testenv.Reply { return testenv.Reply{Wait: wait} })
+	// Who waits at the end gets no word that anything was taken.
+	g.recorder.Behave(func(int, []testenv.Published) testenv.Reply {
+		return testenv.Reply{Wait: wait, Status: http.StatusServiceUnavailable}
+	})
 	w := g.start(t)
 	g.enqueue(g.add(shapes(20)...))
 	g.recorder.WaitRequests(1, patience)
