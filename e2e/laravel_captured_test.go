@@ -142,7 +142,7 @@ func (a *laravel) wantCapturedMappings(id, entity string) {
 func (a *laravel) wantCapturedEvents(receiver *testenv.Receiver, id, entity string) {
 	a.t.Helper()
 	today := a.value("SELECT to_char(created_at, 'YYYY-MM-DD') FROM schemas WHERE id = $1", id)
-	for i, m := range receiver.WaitFor(2, patience) {
+	for i, m := range receiver.WaitForStates(2, patience) {
 		kind := []string{"started", "completed"}[i]
 		want := captured(a.t, "testdata/event-"+kind+".json")["data"].(map[string]any)
 		if kind == "completed" {

@@ -58,10 +58,10 @@ func TestLaravelWhoMayListen(t *testing.T) {
 			app.ended()
 			app.again(mine, id)
 			app.ended()
-			if got := statuses(t, own.WaitFor(4, patience)); got != "started completed started completed" {
+			if got := statuses(t, own.WaitForStates(4, patience)); got != "started completed started completed" {
 				t.Errorf("the tenant heard %q", got)
 			}
-			if got := statuses(t, personal.WaitFor(2, patience)); got != "started completed" {
+			if got := statuses(t, personal.WaitForStates(2, patience)); got != "started completed" {
 				t.Errorf("who asked heard %q", got)
 			}
 			for _, silent := range append(refused, open) {
@@ -87,7 +87,7 @@ func TestLaravelPublicChannelNeedsNoAuthorisation(t *testing.T) {
 	app.start(t)
 	app.post(app.tenant, columns("lock_id lock_width"), nil)
 	app.ended()
-	if got := statuses(t, receiver.WaitFor(2, patience)); got != "started completed" {
+	if got := statuses(t, receiver.WaitForStates(2, patience)); got != "started completed" {
 		t.Errorf("the listener heard %q", got)
 	}
 	if heard := stranger.Messages(); len(heard) > 0 {
@@ -119,7 +119,7 @@ func TestLaravelTenantIDsThatServersMisread(t *testing.T) {
 	app.wantArtisan(0, "", "schemacast:analyze", "--pending")
 	app.ended()
 	app.wantValue(fmt.Sprint(len(trickyTenants)+1), "SELECT count(*) FROM schemas WHERE type = 'input' AND ai_analysis_status = 'completed'")
-	if got := statuses(t, receiver.WaitFor(2, patience)); got != "started completed" {
+	if got := statuses(t, receiver.WaitForStates(2, patience)); got != "started completed" {
 		t.Errorf("the tenant with the odd id heard %q", got)
 	}
 	for _, id := range trickyTenants {

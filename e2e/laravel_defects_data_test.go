@@ -77,7 +77,7 @@ func TestLaravelDefect03EntitiesOfOthers(t *testing.T) {
 			t.Errorf("a prompt holds another tenant's entity:\n%s", request.User)
 		}
 	}
-	for _, m := range receiver.WaitFor(2, patience) {
+	for _, m := range receiver.WaitForStates(2, patience) {
 		if strings.Contains(string(m.Payload), "ecret") {
 			t.Errorf("an event holds another tenant's entity: %s", m.Payload)
 		}
@@ -184,7 +184,7 @@ func TestLaravelDefect06HumanDecidesMeanwhile(t *testing.T) {
 		t.Errorf("what the human decided (-want +got):\n%s", diff)
 	}
 	app.wantValue("completed kept_human t", "SELECT concat_ws(' ', s.ai_analysis_status, r.outcome, s.ai_recommendations IS NOT NULL) FROM schemas s JOIN schemacast_runs r ON r.schema_id = s.id")
-	told := string(receiver.WaitFor(2, patience)[1].Payload)
+	told := string(receiver.WaitForStates(2, patience)[1].Payload)
 	for _, want := range []string{`"status":"completed"`, `"name":"Crane by hand"`, `"type":"entity"`, `"name":"Crane","hash":"crane"`, `"mappings_count":1`} {
 		if !strings.Contains(told, want) {
 			t.Errorf("the event has no %s: %s", want, told)

@@ -117,7 +117,7 @@ func TestLaravelDefect15FailedIsToldOnce(t *testing.T) {
 	id := app.post(app.tenant, columns("sonar_id sonar_range"), nil)
 	app.ended()
 	app.wantRow(id, "pending input failed")
-	if got := statuses(t, receiver.WaitFor(2, patience)); got != "started failed" {
+	if got := statuses(t, receiver.WaitForStates(2, patience)); got != "started failed" {
 		t.Errorf("the listener heard %q", got)
 	}
 	if n := decode[int](t, []byte(app.value("SELECT attempts FROM schemacast_runs"))); n < 2 {
@@ -150,7 +150,7 @@ func TestLaravelDefect16AskedForManyTimes(t *testing.T) {
 	app.ended()
 	app.wantRow(id, good)
 	app.wantValue("1 1", "SELECT concat_ws(' ', count(*), sum(attempts)::text) FROM schemacast_runs")
-	if got := statuses(t, receiver.WaitFor(2, patience)); got != "started completed" || app.llm.Count() != 1 {
+	if got := statuses(t, receiver.WaitForStates(2, patience)); got != "started completed" || app.llm.Count() != 1 {
 		t.Errorf("the listener heard %q after %d calls of the model", got, app.llm.Count())
 	}
 	app.wantOneMappingEach(id, "rudder_angle rudder_id")
@@ -212,7 +212,7 @@ func TestLaravelDefect18NoSampleValuesInEvents(t *testing.T) {
 	}
 	app.post(app.tenant, fields, map[string]any{"patient_id": "Jane Roe", "patient_name": "Jane Roe", "patient": map[string]any{"note": "Jane Roe"}})
 	app.ended()
-	for _, m := range receiver.WaitFor(2, patience) {
+	for _, m := range receiver.WaitForStates(2, patience) {
 		if strings.Contains(string(m.Payload), "Jane Roe") || strings.Contains(string(m.Payload), "sample_value") {
 			t.Errorf("an event holds a sample value: %s", m.Payload)
 		}
@@ -237,7 +237,7 @@ func TestLaravelDefect19FailureIsVisible(t *testing.T) {
 	if said.Status != "failed" || said.Error == nil || said.AnalyzedAt == nil || said.Recommendations != nil {
 		t.Fatalf("the route tells %+v", said)
 	}
-	messages := receiver.WaitFor(2, patience)
+	messages := receiver.WaitForStates(2, patience)
 	wantShape(t, "event-failed.json", messages[1])
 	if !strings.Contains(string(messages[1].Payload), jsonText(t, *said.Error)) || strings.Contains(*said.Error, llmtest.Key) || strings.Contains(*said.Error, "SQLSTATE") {
 		t.Errorf("the event %s and the row %q", messages[1].Payload, *said.Error)

@@ -88,7 +88,7 @@ func TestLaravelDefect31AnalyseAgain(t *testing.T) {
 	app.ended()
 	app.wantOneMappingEach(id, "canal_depth canal_id")
 	app.wantValue(fmt.Sprintf(",%d,%[1]d", who.ID), "SELECT string_agg(requested_by, ',' ORDER BY requested_ms) FROM schemacast_runs")
-	if got := statuses(t, receiver.WaitFor(6, patience)); got != "started failed started completed started completed" {
+	if got := statuses(t, receiver.WaitForStates(6, patience)); got != "started failed started completed started completed" {
 		t.Errorf("the listener heard %q", got)
 	}
 	if advice := app.advice(who, id); advice.Error != nil {

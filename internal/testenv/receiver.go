@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -111,6 +112,16 @@ func (r *Receiver) WaitDisconnected(timeout time.Duration) {
 func (r *Receiver) WaitFor(n int, timeout time.Duration) []Message {
 	r.t.Helper()
 	return r.wait(timeout, fmt.Sprintf("%d messages", n), func(s *seen) bool { return len(s.messages) >= n })
+}
+
+// WaitForStates is WaitFor without news of progress, of which nobody knows how many come:
+// it counts and returns the other messages.
+func (r *Receiver) WaitForStates(n int, timeout time.Duration) []Message {
+	r.t.Helper()
+	states := func(all []Message) []Message {
+		return slices.DeleteFunc(slices.Clone(all), func(m Message) bool { return m.Event == "schema.analysis.progress" })
+	}
+	return states(r.wait(timeout, fmt.Sprintf("%d messages of states", n), func(s *seen) bool { return len(states(s.messages)) >= n }))
 }
 
 // WaitUntil waits until enough says so of all messages since the start, and returns
