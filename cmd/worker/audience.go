@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// curtain is how long the demo waits for somebody to open its page. Milliseconds later
-	// everything has happened already.
+	// curtain is how long the demo waits for somebody to open its page: once it begins,
+	// everything has happened within a second.
 	curtain = 20 * time.Second
 	// seats is how long a page takes to draw the first picture after it was opened.
 	seats = time.Second

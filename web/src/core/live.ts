@@ -1,5 +1,4 @@
 import { ANALYSIS, type AnalysisEvent, PROGRESS, parseEvent } from './events.js';
-import type { Schema } from './model.js';
 import { EventQueue } from './queue.js';
 import { type Action, reduce } from './reduce.js';
 import type { Snapshot } from './snapshot.js';
@@ -181,7 +180,7 @@ export class Live {
     try {
       await this.options.retry(schemaId);
     } catch (error) {
-      if (before) this.dispatch({ type: 'refused', schema: before as Schema });
+      if (before) this.dispatch({ type: 'refused', schema: before });
       throw error;
     } finally {
       this.wake(times.settle);
