@@ -87,6 +87,10 @@ func parsePrompt(prompt string) (entities []entity, source []line) {
 	return entities, source
 }
 
+// GoodAnswer is the text of a good answer to a question, the user's part of a prompt, for
+// servers of a caller's own. It is deterministic.
+func GoodAnswer(question string) string { return encode(goodAnswer(question)) }
+
 // goodAnswer computes an answer from a prompt. It is deterministic.
 func goodAnswer(prompt string) Answer {
 	entities, source := parsePrompt(prompt)
