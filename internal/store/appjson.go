@@ -3,11 +3,9 @@ package store
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
-	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
@@ -84,18 +82,22 @@ type unmappedJSON struct {
 	Detail      string `json:"detail,omitempty"`
 }
 
+// costRow is what a run cost until a moment of the database's clock.
+type costRow struct {
+	Calls, CachedCalls, PromptTokens, CompletionTokens int
+	TokensEstimated                                    bool
+	NowMs                                              int64
+}
+
+func (t *tx) costOf(cost *costRow, runID string) question {
+	return question{dest: cost, sql: "SELECT calls, cached_calls, prompt_tokens, completion_tokens, tokens_estimated, " + t.store.dialect.now +
+		" AS now_ms FROM schemacast_runs WHERE id = ?", args: []any{runID}}
+}
+
 // encodeRecommendation renders the column ai_recommendations. entityID is 0 when
 // the recommendation was stored without being carried out.
-func (t *tx) encodeRecommendation(r analysis.Recommendation, runID string, entityID int64) (string, error) {
-	now, err := t.now()
-	if err != nil {
-		return "", err
-	}
-	var usage usageJSON
-	_, err = t.query(&usage, "SELECT calls, cached_calls, prompt_tokens, completion_tokens, tokens_estimated FROM schemacast_runs WHERE id = ?", runID)
-	if err != nil {
-		return "", fmt.Errorf("read what run %s cost: %w", runID, err)
-	}
+func (x *commitment) encodeRecommendation(entityID int64) (string, error) {
+	r := x.recommendation
 	out := recommendationJSON{
 		Action:            string(r.Action),
 		EntityID:          unlessZero(r.EntityID),
@@ -105,9 +107,9 @@ func (t *tx) encodeRecommendation(r analysis.Recommendation, runID string, entit
 		Reasoning:         r.Reasoning,
 		CanonicalSchema:   canonicalJSON{Fields: entityFields(r.Fields)},
 		FieldMappings:     make([]mappingJSON, len(r.Mappings)),
-		AnalysisTimestamp: now.Format("2006-01-02T15:04:05.000000"),
+		AnalysisTimestamp: time.UnixMilli(x.cost.NowMs).UTC().Format("2006-01-02T15:04:05.000000"),
 		AgentVersion:      agentVersion,
-		RunID:             runID,
+		RunID:             x.run.ID,
 		CanonicalEntityID: unlessZero(entityID),
 		Engine:            string(r.Engine),
 		Model:             unlessZero(r.Model),
@@ -118,7 +120,10 @@ func (t *tx) encodeRecommendation(r analysis.Recommendation, runID string, entit
 		EntityConfidence:  r.EntityConfidence,
 		VerifiedRows:      r.VerifiedRows,
 		PromptVersion:     unlessZero(r.PromptVersion),
-		Usage:             usage,
+		Usage: usageJSON{
+			Calls: x.cost.Calls, CachedCalls: x.cost.CachedCalls, PromptTokens: x.cost.PromptTokens,
+			CompletionTokens: x.cost.CompletionTokens, TokensEstimated: x.cost.TokensEstimated,
+		},
 	}
 	for i, m := range r.Mappings {
 		out.FieldMappings[i] = mappingJSON{

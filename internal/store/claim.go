@@ -1,10 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -61,65 +61,78 @@ func (t *tx) claim(r claimCall) (*run.Claim, error) {
 			return nil, err
 		}
 	}
-	row, err := t.takeOpenRun(r)
+	row, candidate, err := t.takeOpenRun(r)
 	if err != nil {
 		return nil, err
 	}
+	var before []question
 	fresh := row == nil
 	if fresh {
-		if row, err = t.startRun(r); err != nil {
+		if err := t.mayStart(r, candidate); err != nil {
 			return nil, err
 		}
+		row = &runRow{}
+		before = []question{t.startRun(r, candidate, row)}
 	}
-	if row.TenantID != r.TenantID && r.TenantID != "" {
-		return nil, &run.TenantError{SchemaID: r.SchemaID}
-	}
-	record, err := ignoreNoRow(t.selectSchema(r.SchemaID, true))
+	record, mine, err := t.lockSchema(r.SchemaID, before)
 	if err != nil {
 		return nil, err
 	}
-	if fresh && (record == nil || !record.waits()) {
+	switch {
+	case row.ID == "": // another run was started meanwhile
+		return nil, &run.BusyError{Retry: t.store.cfg.StaleAfter}
+	case row.TenantID != r.TenantID && r.TenantID != "":
+		return nil, &run.TenantError{SchemaID: r.SchemaID}
+	case fresh && (record == nil || !record.waits()):
 		// Another run began and ended between the look at the row and the insert.
 		return nil, run.ErrNothingToDo
 	}
 	if failure, event := t.cannotGoOn(row, record); failure != nil {
 		return nil, t.endClaimed(row, record, *failure, event)
 	}
-	return t.own(row, record)
+	return t.own(row, record, mine)
 }
 
 // takeOpenRun takes the open run of the schema when nobody holds it, or its owner
-// is gone. It returns nil when there is no open run. Ownership comes only from the
-// number of rows that this UPDATE changed.
-func (t *tx) takeOpenRun(r claimCall) (*runRow, error) {
-	now := t.store.dialect.now
+// is gone. Ownership comes only from the number of rows that this UPDATE changed. Without
+// an open run it returns what decides whether one may be started: the row, nil when
+// there is none, of which it reads no more than that.
+func (t *tx) takeOpenRun(r claimCall) (*runRow, *schemaRow, error) {
+	d := t.store.dialect
 	stale := t.store.cfg.StaleAfter.Milliseconds()
 	var row runRow
-	n, err := t.query(&row, "UPDATE schemacast_runs SET fence = fence + 1, state = 'running', owner = ?, claim_id = ?, attempts = attempts + 1, heartbeat_ms = "+now+
-		" WHERE active_schema_id = ? AND (state = 'requested' OR heartbeat_ms < "+now+" - ?) RETURNING "+runColumns,
-		r.Owner, r.id, r.SchemaID, stale)
-	if err != nil {
-		return nil, fmt.Errorf("take the open run: %w", err)
+	var candidate schemaRow
+	var taken, open, found, heldFor int64
+	err := t.ask(
+		question{dest: &row, n: &taken, sql: "UPDATE schemacast_runs SET fence = fence + 1, state = 'running', owner = ?, claim_id = ?, " +
+			"attempts = attempts + 1, heartbeat_ms = " + d.now +
+			" WHERE active_schema_id = ? AND (state = 'requested' OR heartbeat_ms < " + d.now + " - ?) RETURNING " + runColumns,
+			args: []any{r.Owner, r.id, r.SchemaID, stale}},
+		t.heldFor(r.SchemaID, &heldFor, &open),
+		question{dest: &candidate, n: &found, sql: "SELECT id, tenant_id, type, status, ai_analysis_status, COALESCE(" + d.age("updated_at") +
+			", 0) AS untouched_for FROM schemas WHERE id = ?", args: []any{r.SchemaID}},
+	)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("take the open run: %w", err)
+	case taken == 1:
+		return &row, nil, t.endLostAttempts(&row)
+	case open > 0:
+		return nil, nil, busy(heldFor)
+	case found == 0:
+		return nil, nil, nil
 	}
-	if n == 1 {
-		return &row, t.endLostAttempts(&row)
-	}
-	return nil, t.busy(r.SchemaID)
+	return nil, &candidate, nil
 }
 
-// busy returns a *run.BusyError when the schema has an open run.
-func (t *tx) busy(schemaID int64) error {
-	var ms int64
-	n, err := t.query(&ms, "SELECT heartbeat_ms + ? - "+t.store.dialect.now+" FROM schemacast_runs WHERE active_schema_id = ?",
-		t.store.cfg.StaleAfter.Milliseconds(), schemaID)
-	if err != nil {
-		return fmt.Errorf("look for an open run: %w", err)
-	}
-	if n == 0 {
-		return nil
-	}
-	return &run.BusyError{Retry: max(time.Duration(ms)*time.Millisecond, 0)}
+// heldFor asks for how much longer the open run of a schema is its owner's, in
+// milliseconds.
+func (t *tx) heldFor(schemaID int64, ms, open *int64) question {
+	return question{dest: ms, n: open, sql: "SELECT heartbeat_ms + ? - " + t.store.dialect.now + " FROM schemacast_runs WHERE active_schema_id = ?",
+		args: []any{t.store.cfg.StaleAfter.Milliseconds(), schemaID}}
 }
+
+func busy(ms int64) error { return &run.BusyError{Retry: max(time.Duration(ms)*time.Millisecond, 0)} }
 
 // endLostAttempts closes the attempt of an owner that went away without a word, and
 // counts the processes that did so with this run. Whoever claims it now has lost it
@@ -141,33 +154,51 @@ func (t *tx) endLostAttempts(r *runRow) error {
 	return nil
 }
 
-// startRun makes the run of a row that the app inserted and nobody asked for
-// otherwise.
-func (t *tx) startRun(r claimCall) (*runRow, error) {
-	record, err := t.selectSchema(r.SchemaID, false)
+// mayStart says why no run may be started for a row, nil when it may: the app inserted it
+// and nobody asked for it otherwise.
+func (t *tx) mayStart(r claimCall, candidate *schemaRow) error {
 	switch {
-	case errors.Is(err, errNoRow):
-		return nil, run.ErrUnknownSchema
-	case err != nil:
-		return nil, err
-	case record.TenantID != r.TenantID && r.TenantID != "":
-		return nil, &run.TenantError{SchemaID: r.SchemaID}
-	case !record.waits():
-		// A run may have been started between the look for one and the look at the row.
-		return nil, cmp.Or(t.busy(r.SchemaID), run.ErrNothingToDo)
+	case candidate == nil:
+		return run.ErrUnknownSchema
+	case candidate.TenantID != r.TenantID && r.TenantID != "":
+		return &run.TenantError{SchemaID: r.SchemaID}
+	case candidate.waits():
+		return nil
 	}
+	// A run may have been started between the look for one and the look at the row.
+	var ms, open int64
+	if err := t.ask(t.heldFor(r.SchemaID, &ms, &open)); err != nil {
+		return fmt.Errorf("look for an open run: %w", err)
+	}
+	if open > 0 {
+		return busy(ms)
+	}
+	return run.ErrNothingToDo
+}
+
+// startRun inserts a run and reads it into row, which stays empty when another one is open.
+func (t *tx) startRun(r claimCall, candidate *schemaRow, row *runRow) question {
 	now := t.store.dialect.now
-	var row runRow
-	n, err := t.query(&row, "INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, owner, claim_id, fence, attempts, heartbeat_ms, requested_ms) "+
-		"VALUES (?, ?, ?, ?, 'running', ?, ?, 1, 1, "+now+", "+now+") ON CONFLICT (active_schema_id) DO NOTHING RETURNING "+runColumns,
-		ulid.Make().String(), record.ID, record.ID, record.TenantID, r.Owner, r.id)
+	return question{dest: row, sql: "INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, owner, claim_id, fence, attempts, heartbeat_ms, requested_ms) " +
+		"VALUES (?, ?, ?, ?, 'running', ?, ?, 1, 1, " + now + ", " + now + ") ON CONFLICT (active_schema_id) DO NOTHING RETURNING " + runColumns,
+		args: []any{ulid.Make().String(), candidate.ID, candidate.ID, candidate.TenantID, r.Owner, r.id}}
+}
+
+// lockSchema locks a row, which is nil when there is none, and what our last run wrote for
+// it. The order of locks is run, tenant, row: before comes what has to, and after what may.
+func (t *tx) lockSchema(id int64, before []question, after ...question) (*schemaRow, *ownWork, error) {
+	var record schemaRow
+	var found int64
+	work := t.ownWork(id)
+	err := t.ask(slices.Concat(before, []question{t.schemaByID(&record, &found, id, true)}, work.questions[:], after)...)
 	if err != nil {
-		return nil, fmt.Errorf("insert the run: %w", err)
+		return nil, nil, fmt.Errorf("read schema %d and what our last run wrote: %w", id, err)
 	}
-	if n == 0 {
-		return nil, &run.BusyError{Retry: t.store.cfg.StaleAfter}
+	mine, err := work.read()
+	if found == 0 {
+		return nil, mine, err
 	}
-	return &row, nil
+	return &record, mine, err
 }
 
 // waits says whether the app's row asks for an analysis by itself: freshly
@@ -223,13 +254,9 @@ func (r *schemaRow) underAnalysis() bool {
 // endClaimed ends a run that can not go on. It always returns an error, an
 // *run.EndedError when all went well.
 func (t *tx) endClaimed(r *runRow, record *schemaRow, f run.Failure, writeRow bool) error {
-	if err := t.endRun(r, ending{state: stateFailed, outcome: string(f.Code), failure: f}); err != nil {
-		return err
-	}
+	t.endRun(r, ending{state: stateFailed, outcome: string(f.Code), failure: f})
 	if writeRow {
-		if err := t.markFailed(record.ID, f); err != nil {
-			return err
-		}
+		t.markFailed(record.ID, f)
 	}
 	// Watchers who never saw the run start have nothing to be told of, unless the
 	// row changed.
@@ -244,40 +271,35 @@ func (t *tx) endClaimed(r *runRow, record *schemaRow, f run.Failure, writeRow bo
 // own records the new attempt. The first one of a run also records what humans had
 // decided by then, and tells the watchers: what they decide between two attempts is
 // as much theirs as what they decide during one.
-func (t *tx) own(r *runRow, record *schemaRow) (*run.Claim, error) {
+func (t *tx) own(r *runRow, record *schemaRow, mine *ownWork) (*run.Claim, error) {
 	now := t.store.dialect.now
-	human, err := t.humanState(record)
-	if err != nil {
-		return nil, err
-	}
+	first := r.StartedMs == nil
 	var kept struct {
 		Checkpoint []byte
 		AgeMs      int64
 		WaitedMs   int64
 	}
+	t.later("record the attempt of run "+r.ID, "INSERT INTO schemacast_attempts (run_id, fence, owner, started_ms) VALUES (?, ?, ?, "+now+")", r.ID, r.Fence, r.Owner)
+	t.later("set the schema to processing", "UPDATE schemas SET ai_analysis_status = 'processing', updated_at = "+t.store.dialect.appNow+" WHERE id = ?", record.ID)
+	parsed, fieldsErr := record.schema()
+	parsed.AnalysisStatus = schema.AnalysisProcessing
+	if first {
+		if err := t.emitStarted(r, parsed); err != nil {
+			return nil, err
+		}
+	}
 	n, err := t.query(&kept, "UPDATE schemacast_runs SET claimed_state = CASE WHEN claimed_state = '' THEN ? ELSE claimed_state END, "+
-		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint, "+now+" - started_ms AS age_ms, started_ms - requested_ms AS waited_ms", human, r.ID)
+		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint, "+now+" - started_ms AS age_ms, started_ms - requested_ms AS waited_ms",
+		stateDigest(record, mine), r.ID)
 	if err != nil || n != 1 {
 		return nil, fmt.Errorf("record the claim of run %s: %w", r.ID, errors.Join(err, unlessOne(n)))
 	}
-	if _, err := t.exec("INSERT INTO schemacast_attempts (run_id, fence, owner, started_ms) VALUES (?, ?, ?, "+now+")", r.ID, r.Fence, r.Owner); err != nil {
-		return nil, fmt.Errorf("record the attempt of run %s: %w", r.ID, err)
-	}
-	err = t.execOne("set schema to processing", "UPDATE schemas SET ai_analysis_status = 'processing', updated_at = "+t.store.dialect.appNow+" WHERE id = ?", record.ID)
-	if err != nil {
-		return nil, err
-	}
-	parsed, fieldsErr := record.schema()
-	parsed.AnalysisStatus = schema.AnalysisProcessing
 	claim := &run.Claim{
 		RunID: r.ID, Fence: r.Fence, Attempt: r.Attempts, Age: time.Duration(max(kept.AgeMs, 0)) * time.Millisecond,
 		Force: r.Force, Schema: parsed, Checkpoint: kept.Checkpoint, Recovered: r.Recovered,
 	}
-	if r.StartedMs == nil {
+	if first {
 		claim.Waited = time.Duration(max(kept.WaitedMs, 0)) * time.Millisecond
-		if err := t.emitStarted(r, parsed); err != nil {
-			return nil, err
-		}
 	}
 	return claim, fieldsErr
 }

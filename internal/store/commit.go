@@ -32,56 +32,100 @@ func (s *Store) Commit(ctx context.Context, c *run.Claim, d run.Decision) (run.O
 // commitment is one commit in progress.
 type commitment struct {
 	*tx
+	claim          *run.Claim
 	run            *runRow
-	record         *schemaRow
+	cost           costRow
+	record         *schemaRow // nil when the schema is gone
 	mine           *ownWork
+	entity         *entityRow // that the recommendation maps to, nil when there is none such
 	recommendation analysis.Recommendation
 	confirm        func(analysis.Recommendation) bool
 }
 
 // commit locks in the one order that all transactions keep: run, tenant, schema.
 func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
-	r, err := t.runOf(c)
-	if err != nil {
+	x := &commitment{tx: t, claim: c, recommendation: d.Result.Recommendation, confirm: d.Confirm}
+	creates := x.recommendation.Action == analysis.ActionCreateNew
+	if err := x.look(!creates); err != nil {
 		return run.Outcome{}, err
 	}
-	switch {
-	case r.State == stateCompleted:
-		// The reply to an earlier commit of this claim was lost on its way.
-		return run.Outcome{State: run.OutcomeState(r.Outcome)}, nil
-	case r.wasCancelled():
-		return run.Outcome{State: run.OutcomeCancelled, Code: run.CodeCancelled}, nil
-	case r.State != stateRunning:
-		return run.Outcome{}, run.ErrClaimLost
-	case r.CancelledBy != "":
-		return run.Outcome{State: run.OutcomeCancelled, Code: run.CodeCancelled}, t.fail(r, r.cancellation())
+	if ended, outcome, err := x.ended(); ended || err != nil {
+		return outcome, err
 	}
-	x := &commitment{tx: t, run: r, recommendation: d.Result.Recommendation, confirm: d.Confirm}
-	if x.recommendation.Action == analysis.ActionCreateNew {
-		if x.recommendation, err = t.rematch(r, d); err != nil {
+	if creates {
+		var err error
+		if x.recommendation, err = t.rematch(x.run, d); err != nil {
+			return run.Outcome{}, err
+		}
+		if err := x.lockSchema(); err != nil {
 			return run.Outcome{}, err
 		}
 	}
-	if x.record, err = ignoreNoRow(t.selectSchema(r.SchemaID, true)); err != nil {
-		return run.Outcome{}, err
-	}
 	if x.record == nil {
 		f := run.Failure{Code: run.CodeSchemaGone, Text: "the schema was deleted before its analysis was finished"}
-		return run.Outcome{State: run.OutcomeSchemaGone, Code: f.Code}, t.fail(r, f)
+		return run.Outcome{State: run.OutcomeSchemaGone, Code: f.Code}, t.fail(x.run, f)
 	}
 	if text := x.notWanted(); text != "" {
-		return run.Outcome{State: run.OutcomeFailed, Code: run.CodeSuperseded}, t.fail(r, run.Failure{Code: run.CodeSuperseded, Text: text})
+		return run.Outcome{State: run.OutcomeFailed, Code: run.CodeSuperseded}, t.fail(x.run, run.Failure{Code: run.CodeSuperseded, Text: text})
 	}
 	if x.record.DetectedFields != string(d.Schema.RawFields) {
-		return t.startAgain(r, x.record)
+		return t.startAgain(x.run, x.record)
 	}
-	if x.mine, err = t.ownWork(r.SchemaID); err != nil {
-		return run.Outcome{}, err
-	}
-	if x.humanDecided() && !r.Force {
+	if x.humanDecided() && !x.run.Force {
 		return x.keepHuman()
 	}
 	return x.complete()
+}
+
+// look locks the run, and the rest as well where no lock of the tenant comes in between.
+func (x *commitment) look(all bool) error {
+	var row runRow
+	var found int64
+	questions := []question{x.runByID(&row, &found, x.claim.RunID), x.costOf(&x.cost, x.claim.RunID)}
+	if all {
+		if err := x.lockSchema(questions...); err != nil {
+			return err
+		}
+	} else if err := x.ask(questions...); err != nil {
+		return fmt.Errorf("read run %s: %w", x.claim.RunID, err)
+	}
+	if found == 0 || row.Fence != x.claim.Fence {
+		return run.ErrClaimLost
+	}
+	x.run = &row
+	return nil
+}
+
+// lockSchema locks the schema and its mappings, and reads the entity that the
+// recommendation maps to.
+func (x *commitment) lockSchema(before ...question) error {
+	var entity entityRow
+	var found int64
+	after := x.entityByID(&entity, &found, x.recommendation.EntityID, x.claim.Schema)
+	var err error
+	if x.record, x.mine, err = x.tx.lockSchema(x.claim.Schema.ID, before, after); err != nil {
+		return err
+	}
+	if found == 1 {
+		x.entity = &entity
+	}
+	return nil
+}
+
+// ended says that the run needs no result any more, and what became of it.
+func (x *commitment) ended() (bool, run.Outcome, error) {
+	switch r := x.run; {
+	case r.State == stateCompleted:
+		// The reply to an earlier commit of this claim was lost on its way.
+		return true, run.Outcome{State: run.OutcomeState(r.Outcome)}, nil
+	case r.wasCancelled():
+		return true, run.Outcome{State: run.OutcomeCancelled, Code: run.CodeCancelled}, nil
+	case r.State != stateRunning:
+		return true, run.Outcome{}, run.ErrClaimLost
+	case r.CancelledBy != "":
+		return true, run.Outcome{State: run.OutcomeCancelled, Code: run.CodeCancelled}, x.fail(r, r.cancellation())
+	}
+	return false, run.Outcome{}, nil
 }
 
 // notWanted says why nobody wants the result any more, empty when it is wanted.
@@ -128,22 +172,19 @@ func (x *commitment) keepHuman() (run.Outcome, error) {
 	if err != nil {
 		return run.Outcome{}, err
 	}
-	written, err := x.encodeRecommendation(x.recommendation, x.run.ID, 0)
+	written, err := x.encodeRecommendation(0)
 	if err != nil {
 		return run.Outcome{}, err
 	}
 	now := x.store.dialect.appNow
-	err = x.execOne("store the recommendation", "UPDATE schemas SET ai_recommendations = ?, ai_analysis_status = 'completed', ai_analyzed_at = "+now+
+	x.later("store the recommendation", "UPDATE schemas SET ai_recommendations = ?, ai_analysis_status = 'completed', ai_analyzed_at = "+now+
 		", ai_analysis_error = NULL, updated_at = "+now+" WHERE id = ?", written, x.record.ID)
-	if err != nil {
-		return run.Outcome{}, err
-	}
-	return x.finish(run.OutcomeKeptHuman, entity, count)
+	return x.finish(run.OutcomeKeptHuman, entity, count, nil)
 }
 
 // complete writes the whole result.
 func (x *commitment) complete() (run.Outcome, error) {
-	entity, err := x.entityFor(x.run, x.recommendation)
+	entity, err := x.entityFor()
 	if errors.Is(err, errNoRow) {
 		return x.entityGone()
 	}
@@ -156,10 +197,7 @@ func (x *commitment) complete() (run.Outcome, error) {
 	if err := x.writeRow(entity); err != nil {
 		return run.Outcome{}, err
 	}
-	if err := x.saveOwnWork(x.run, x.mine); err != nil {
-		return run.Outcome{}, err
-	}
-	return x.finish(run.OutcomeCompleted, entity, len(x.recommendation.Mappings))
+	return x.finish(run.OutcomeCompleted, entity, len(x.recommendation.Mappings), x.mine)
 }
 
 // entityGone takes the checkpoint away, which names an entity that does not exist
@@ -171,7 +209,7 @@ func (x *commitment) entityGone() (run.Outcome, error) {
 
 // writeRow updates the app's row, and record with it.
 func (x *commitment) writeRow(entity *entityRow) error {
-	written, err := x.encodeRecommendation(x.recommendation, x.run.ID, entity.ID)
+	written, err := x.encodeRecommendation(entity.ID)
 	if err != nil {
 		return err
 	}
@@ -182,9 +220,10 @@ func (x *commitment) writeRow(entity *entityRow) error {
 		x.record.Status = string(schema.StatusConfirmed)
 	}
 	now := x.store.dialect.appNow
-	return x.execOne("write the result into the schema", "UPDATE schemas SET ai_recommendations = ?, ai_analysis_status = 'completed', "+
+	x.later("write the result into the schema", "UPDATE schemas SET ai_recommendations = ?, ai_analysis_status = 'completed', "+
 		"ai_analyzed_at = "+now+", ai_analysis_error = NULL, name = ?, status = ?, updated_at = "+now+" WHERE id = ?",
 		written, x.record.Name, x.record.Status, x.record.ID)
+	return nil
 }
 
 // mayRename is false for a name that a human gave: only an empty one, or the one
@@ -194,31 +233,27 @@ func (x *commitment) mayRename() bool {
 	return x.run.Force || name == nil || *name == "" || *name == x.mine.name
 }
 
-// finish closes the run and tells the watchers the state after the commit.
-func (x *commitment) finish(state run.OutcomeState, entity *entityRow, mappings int) (run.Outcome, error) {
-	_, err := x.exec("UPDATE schemacast_runs SET engine = ?, model = ? WHERE id = ?",
-		string(x.recommendation.Engine), clip(x.recommendation.Model, maxVarchar), x.run.ID)
-	if err != nil {
-		return run.Outcome{}, err
+// finish closes the run and tells the watchers the state after the commit. wrote is what
+// the run wrote, nil where it left everything as it was.
+func (x *commitment) finish(state run.OutcomeState, entity *entityRow, mappings int, wrote *ownWork) (run.Outcome, error) {
+	ended := ending{
+		state: stateCompleted, outcome: string(state), engine: string(x.recommendation.Engine), model: clip(x.recommendation.Model, maxVarchar),
 	}
-	ended := ending{state: stateCompleted, outcome: string(state)}
 	if entity != nil {
 		ended.entityID = &entity.ID
 	}
-	if err := x.endRun(x.run, ended); err != nil {
-		return run.Outcome{}, err
-	}
+	x.endRun(x.run, ended)
 	after, err := x.record.schema()
 	if err != nil {
 		return run.Outcome{}, err
 	}
-	err = x.emit(x.run, schema.Event{Kind: schema.EventCompleted, Completed: &schema.Completed{
+	err = x.emitWith(x.run, schema.Event{Kind: schema.EventCompleted, Completed: &schema.Completed{
 		Schema: schema.CompletedSchema{
 			ID: after.ID, Hash: after.Hash, Name: after.Name, Kind: after.Kind, Status: after.Status,
 			TenantName: after.TenantName, Fields: after.RawFields, CreatedAt: after.CreatedAt,
 		},
 		Entity:        entity.completed(),
 		MappingsCount: mappings,
-	}})
+	}}, wrote)
 	return run.Outcome{State: state}, err
 }

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"database/sql"
-	"fmt"
-)
+import "fmt"
 
 // The databases, by Laravel's names for them.
 const (
@@ -14,9 +11,10 @@ const (
 // dialect holds the few words in which the databases differ.
 type dialect struct {
 	name string
-	// isolation is what transactions are written for: whoever waited for a lock then
-	// sees what its holder committed. A database may have another default.
-	isolation sql.IsolationLevel
+	// begin begins a transaction in a pipeline; it is empty where statements can not travel
+	// together. It names the isolation that transactions are written for, since a database may
+	// have another default: whoever waited for a lock then sees what its holder committed.
+	begin string
 	// now is the database's clock in epoch milliseconds.
 	now string
 	// appNow is the same clock as the app's timestamps hold it: UTC, whole seconds.
@@ -48,7 +46,7 @@ func dialectOf(name string) (dialect, error) {
 	case Postgres:
 		return dialect{
 			name:            Postgres,
-			isolation:       sql.LevelReadCommitted,
+			begin:           "begin isolation level read committed",
 			now:             "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 			appNow:          "date_trunc('second', timezone('UTC', clock_timestamp()))",
 			forUpdate:       " FOR UPDATE",

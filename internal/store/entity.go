@@ -100,23 +100,23 @@ func (t *tx) appeared(tenantID string, seen map[int64]bool) ([]schema.Entity, er
 	return list, nil
 }
 
-// entityFor returns the entity of a recommendation, creating it if need be.
+// entityByID asks for an entity of the schema's tenant, other than the schema itself.
+func (t *tx) entityByID(row *entityRow, found *int64, id int64, s schema.Schema) question {
+	return question{dest: row, n: found, sql: "SELECT " + t.entityColumns() + " FROM schemas WHERE id = ? AND " + confirmedStructs + " AND id <> ?",
+		args: []any{id, s.TenantID, s.ID}}
+}
+
+// entityFor returns the entity of the recommendation, creating it if need be.
 // errNoRow means that the entity, or one of the fields mapped to, does not exist any
 // more.
-func (t *tx) entityFor(r *runRow, recommendation analysis.Recommendation) (*entityRow, error) {
-	if recommendation.Action == analysis.ActionCreateNew {
-		return t.createEntity(r, recommendation)
+func (x *commitment) entityFor() (*entityRow, error) {
+	if x.recommendation.Action == analysis.ActionCreateNew {
+		return x.createEntity(x.run, x.recommendation)
 	}
-	var row entityRow
-	n, err := t.query(&row, "SELECT "+t.entityColumns()+" FROM schemas WHERE id = ? AND "+confirmedStructs+" AND id <> ?",
-		recommendation.EntityID, r.TenantID, r.SchemaID)
-	if err != nil {
-		return nil, fmt.Errorf("read entity %d: %w", recommendation.EntityID, err)
-	}
-	if n == 0 || !row.hasTargets(recommendation.Mappings) {
+	if x.entity == nil || !x.entity.hasTargets(x.recommendation.Mappings) {
 		return nil, errNoRow
 	}
-	return &row, nil
+	return x.entity, nil
 }
 
 func (r *entityRow) hasTargets(mappings []schema.Mapping) bool {

@@ -33,21 +33,26 @@ func (t *tx) emitFailed(r *runRow, f run.Failure) error {
 // emit puts an event into the outbox, in the transaction of the change that it
 // tells of. The row of the stream stays locked until the commit, so events of one
 // schema are committed in the order of their seq.
-func (t *tx) emit(r *runRow, e schema.Event) error {
+func (t *tx) emit(r *runRow, e schema.Event) error { return t.emitWith(r, e, nil) }
+
+// emitWith is emit, and notes in the stream what the run wrote, if anything.
+func (t *tx) emitWith(r *runRow, e schema.Event, mine *ownWork) error {
+	var work []any
+	if mine != nil {
+		var err error
+		if work, err = mine.noted(); err != nil {
+			return fmt.Errorf("encode what the run wrote: %w", err)
+		}
+	}
 	e.Traceparent = traceparent(t.Statement.Context)
 	payload, err := encodeEvent(e)
 	if err != nil {
 		return fmt.Errorf("encode the %s event: %w", e.Kind, err)
 	}
-	seq, err := t.nextSeq(r)
-	if err != nil {
-		return fmt.Errorf("number the %s event: %w", e.Kind, err)
-	}
-	_, err = t.exec("INSERT INTO schemacast_events (id, schema_id, seq, tenant_id, run_id, requested_by, kind, payload, occurred_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "+t.store.dialect.now+")",
-		ulid.Make().String(), r.SchemaID, seq, r.TenantID, r.ID, r.RequestedBy, string(e.Kind), payload)
-	if err != nil {
-		return fmt.Errorf("write the %s event: %w", e.Kind, err)
-	}
+	t.countUp(r, work)
+	t.later("write the "+string(e.Kind)+" event", "INSERT INTO schemacast_events (id, schema_id, seq, tenant_id, run_id, requested_by, kind, payload, occurred_ms) "+
+		"VALUES (?, ?, (SELECT last_seq FROM schemacast_streams WHERE schema_id = ?), ?, ?, ?, ?, ?, "+t.store.dialect.now+")",
+		ulid.Make().String(), r.SchemaID, r.SchemaID, r.TenantID, r.ID, r.RequestedBy, string(e.Kind), payload)
 	t.nudged = append(t.nudged, r.SchemaID)
 	return nil
 }
@@ -60,25 +65,29 @@ func traceparent(ctx context.Context) string {
 	return carrier["traceparent"]
 }
 
-// nextSeq counts the stream up and, when nobody else holds it, leases it to the
+// countUp counts the stream up and, when nobody else holds it, leases it to the
 // relay of this process, which is nudged after the commit. A longer lease that the
-// relay took itself stays: it counts on it while it sends.
-func (t *tx) nextSeq(r *runRow) (int64, error) {
+// relay took itself stays: it counts on it while it sends. work are the values of
+// the columns that hold what our last run wrote, nil where these stay.
+func (t *tx) countUp(r *runRow, work []any) {
 	now := t.store.dialect.now
 	me, lease := t.store.cfg.RelayOwner, int64(0)
 	if me != "" {
 		lease = t.store.cfg.RelayLease.Milliseconds()
 	}
-	var seq int64
+	var columns, values, set string
+	if work != nil {
+		columns, values = ", own_name, own_mappings, last_mapping, doubtful", ", ?, ?, ?, ?"
+		set = ", own_name = excluded.own_name, own_mappings = excluded.own_mappings, last_mapping = excluded.last_mapping, doubtful = excluded.doubtful"
+	}
 	free := "(schemacast_streams.lease_owner = '' OR schemacast_streams.lease_until_ms < " + now +
 		" OR schemacast_streams.lease_owner = excluded.lease_owner AND schemacast_streams.lease_until_ms < excluded.lease_until_ms)"
-	_, err := t.query(&seq, "INSERT INTO schemacast_streams (schema_id, tenant_id, last_seq, due_ms, lease_owner, lease_until_ms) VALUES (?, ?, 1, "+now+", ?, "+now+" + ?) "+
+	t.later("count the stream up", "INSERT INTO schemacast_streams (schema_id, tenant_id, last_seq, due_ms, lease_owner, lease_until_ms"+columns+") VALUES (?, ?, 1, "+now+", ?, "+now+" + ?"+values+") "+
 		"ON CONFLICT (schema_id) DO UPDATE SET last_seq = schemacast_streams.last_seq + 1, "+
 		"due_ms = CASE WHEN schemacast_streams.sent_seq < schemacast_streams.last_seq THEN schemacast_streams.due_ms ELSE excluded.due_ms END, "+
 		"lease_until_ms = CASE WHEN "+free+" THEN excluded.lease_until_ms ELSE schemacast_streams.lease_until_ms END, "+
-		"lease_owner = CASE WHEN "+free+" THEN excluded.lease_owner ELSE schemacast_streams.lease_owner END RETURNING last_seq",
-		r.SchemaID, r.TenantID, me, lease)
-	return seq, err
+		"lease_owner = CASE WHEN "+free+" THEN excluded.lease_owner ELSE schemacast_streams.lease_owner END"+set,
+		append([]any{r.SchemaID, r.TenantID, me, lease}, work...)...)
 }
 
 // eventPayload is how the parts of an event are stored. It is internal: how an

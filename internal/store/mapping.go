@@ -45,27 +45,35 @@ type ownWork struct {
 	current  []mappingRow     // the schema's mappings as they are now, ordered by id
 }
 
+// ownWorkQuestions ask for the work of our last run.
+type ownWorkQuestions struct {
+	questions [2]question
+	schemaID  int64
+	kept      struct{ OwnName, OwnMappings string }
+	current   []mappingRow
+}
+
 // ownWork locks the mappings: an edit that is not committed yet is waited for and
 // seen, since they may be deleted next.
-func (t *tx) ownWork(schemaID int64) (*ownWork, error) {
-	mine := &ownWork{}
-	var kept struct {
-		OwnName     string
-		OwnMappings string
+func (t *tx) ownWork(schemaID int64) *ownWorkQuestions {
+	q := &ownWorkQuestions{schemaID: schemaID}
+	id := []any{schemaID}
+	q.questions = [2]question{
+		{dest: &q.kept, sql: "SELECT own_name, own_mappings FROM schemacast_streams WHERE schema_id = ?", args: id},
+		{dest: &q.current, sql: "SELECT id, target_schema_id, field_path, " + t.store.dialect.text("mapping_definition") +
+			" AS mapping_definition, mapping_type, formula_expression, formula_language FROM schema_mappings WHERE schema_id = ? ORDER BY id" + t.store.dialect.forUpdate, args: id},
 	}
-	if _, err := t.query(&kept, "SELECT own_name, own_mappings FROM schemacast_streams WHERE schema_id = ?", schemaID); err != nil {
-		return nil, fmt.Errorf("read what the last run wrote: %w", err)
+	return q
+}
+
+// read returns the work once the questions were answered.
+func (q *ownWorkQuestions) read() (*ownWork, error) {
+	mine := &ownWork{name: q.kept.OwnName, current: q.current}
+	if q.kept.OwnMappings == "" {
+		return mine, nil
 	}
-	mine.name = kept.OwnName
-	if kept.OwnMappings != "" {
-		if err := json.Unmarshal([]byte(kept.OwnMappings), &mine.mappings); err != nil {
-			return nil, fmt.Errorf("schemacast_streams.own_mappings of schema %d is damaged: %w", schemaID, err)
-		}
-	}
-	_, err := t.query(&mine.current, "SELECT id, target_schema_id, field_path, "+t.store.dialect.text("mapping_definition")+
-		" AS mapping_definition, mapping_type, formula_expression, formula_language FROM schema_mappings WHERE schema_id = ? ORDER BY id"+t.store.dialect.forUpdate, schemaID)
-	if err != nil {
-		return nil, fmt.Errorf("read the mappings of schema %d: %w", schemaID, err)
+	if err := json.Unmarshal([]byte(q.kept.OwnMappings), &mine.mappings); err != nil {
+		return nil, fmt.Errorf("schemacast_streams.own_mappings of schema %d is damaged: %w", q.schemaID, err)
 	}
 	return mine, nil
 }
@@ -82,17 +90,17 @@ func (w *ownWork) byHumans() []mappingRow {
 	return rows
 }
 
-func (t *tx) saveOwnWork(r *runRow, mine *ownWork) error {
-	encoded, err := json.Marshal(mine.mappings)
+// noted are the values of the columns of a stream that hold the work.
+func (w *ownWork) noted() ([]any, error) {
+	encoded, err := json.Marshal(w.mappings)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var last int64
-	for id := range mine.mappings {
+	for id := range w.mappings {
 		last = max(last, id)
 	}
-	return t.execOne("note what the run wrote", "UPDATE schemacast_streams SET own_name = ?, own_mappings = ?, last_mapping = ?, doubtful = ? WHERE schema_id = ?",
-		mine.name, string(encoded), last, idList(mine.doubtful), r.SchemaID)
+	return []any{w.name, string(encoded), last, idList(w.doubtful)}, nil
 }
 
 // idList writes ids so that one can be found by a pattern: ,17,18,
@@ -107,16 +115,8 @@ func idList(ids []int64) string {
 	return list.String() + ","
 }
 
-// humanState identifies all that a human decides about a schema. A difference
+// stateDigest identifies all that a human decides about a schema. A difference
 // between the first claim and the commit means that somebody decided meanwhile.
-func (t *tx) humanState(record *schemaRow) (string, error) {
-	mine, err := t.ownWork(record.ID)
-	if err != nil {
-		return "", err
-	}
-	return stateDigest(record, mine), nil
-}
-
 func stateDigest(record *schemaRow, mine *ownWork) string {
 	var text strings.Builder
 	text.WriteString(record.Status + "\x00" + record.Type)
@@ -141,9 +141,7 @@ func (x *commitment) replaceMappings(entity *entityRow) error {
 		old = append(old, row.ID)
 	}
 	for ids := range slices.Chunk(old, maxParameters) {
-		if _, err := x.exec("DELETE FROM schema_mappings WHERE id IN ?", ids); err != nil {
-			return fmt.Errorf("delete the old mappings: %w", err)
-		}
+		x.later("delete the old mappings", "DELETE FROM schema_mappings WHERE id IN ?", ids)
 	}
 	types, err := fieldTypes(x.record, entity)
 	if err != nil {

@@ -48,9 +48,9 @@ func (s *Store) Release(ctx context.Context, c *run.Claim) error {
 // nothing: after a lost reply its owner must not take the run for another's, and
 // acknowledge the task that it still needs. Only a retry counts against the budget.
 func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f run.Failure) error {
-	uncounted, end := 1, (*tx).endKeptAttempt
+	uncounted := 1
 	if outcome == attemptRetry {
-		uncounted, end = 0, (*tx).endAttempt
+		uncounted = 0
 	}
 	err := s.transact(ctx, func(t *tx) error {
 		row, err := t.runOf(c)
@@ -65,12 +65,13 @@ func (s *Store) giveBack(ctx context.Context, c *run.Claim, outcome string, f ru
 		case row.CancelledBy != "":
 			return t.fail(row, row.cancellation())
 		}
-		err = t.execOne("give run "+c.RunID+" back", "UPDATE schemacast_runs SET state = 'requested', owner = '', heartbeat_ms = 0, attempts = attempts - ?, "+
+		t.later("give run "+c.RunID+" back", "UPDATE schemacast_runs SET state = 'requested', owner = '', heartbeat_ms = 0, attempts = attempts - ?, "+
 			"error_code = ?, error_text = ? WHERE id = ?", uncounted, string(f.Code), f.Text, c.RunID)
-		if err != nil {
-			return err
+		if outcome != attemptRetry {
+			return t.endKeptAttempt(row, outcome, f)
 		}
-		return end(t, row, outcome, f)
+		t.endAttempt(row, outcome, f)
+		return nil
 	})
 	if err != nil && !errors.Is(err, run.ErrClaimLost) {
 		return fmt.Errorf("give run %s back: %w", c.RunID, err)

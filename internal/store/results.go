@@ -15,15 +15,21 @@ import (
 // too, since it is paid.
 func (s *Store) Checkpoint(ctx context.Context, c *run.Claim, checkpoint []byte, usage analysis.Usage) error {
 	sum := digest(fmt.Sprintf("%d %+v %s", c.Fence, usage, checkpoint))
+	const update = "UPDATE schemacast_runs SET checkpoint = ?, checkpoint_sum = ?, calls = calls + ?, cached_calls = cached_calls + ?, " +
+		"prompt_tokens = prompt_tokens + ?, cached_tokens = cached_tokens + ?, completion_tokens = completion_tokens + ?, " +
+		"reasoning_tokens = reasoning_tokens + ?, tokens_estimated = tokens_estimated OR ?, " +
+		"cost_micros = cost_micros + ?, priced_calls = priced_calls + ?, heartbeat_ms = %s " +
+		"WHERE id = ? AND fence = ? AND state = 'running' AND checkpoint_sum <> ?"
+	sql, args := fmt.Sprintf(update, s.dialect.now), []any{
+		checkpoint, sum, usage.Calls, usage.CachedCalls, usage.PromptTokens, usage.CachedTokens, usage.CompletionTokens,
+		usage.ReasoningTokens, usage.Estimated, usage.CostMicros, usage.PricedCalls, c.RunID, c.Fence, sum,
+	}
+	// Mostly there is nothing else to do, for which one statement needs no transaction.
+	if result := s.db.WithContext(ctx).Exec(sql, args...); result.Error == nil && result.RowsAffected == 1 {
+		return nil
+	}
 	err := s.transact(ctx, func(t *tx) error {
-		n, err := t.exec("UPDATE schemacast_runs SET checkpoint = ?, checkpoint_sum = ?, calls = calls + ?, cached_calls = cached_calls + ?, "+
-			"prompt_tokens = prompt_tokens + ?, cached_tokens = cached_tokens + ?, completion_tokens = completion_tokens + ?, "+
-			"reasoning_tokens = reasoning_tokens + ?, tokens_estimated = tokens_estimated OR ?, "+
-			"cost_micros = cost_micros + ?, priced_calls = priced_calls + ?, heartbeat_ms = "+s.dialect.now+
-			" WHERE id = ? AND fence = ? AND state = 'running' AND checkpoint_sum <> ?",
-			checkpoint, sum, usage.Calls, usage.CachedCalls, usage.PromptTokens, usage.CachedTokens, usage.CompletionTokens,
-			usage.ReasoningTokens, usage.Estimated, usage.CostMicros, usage.PricedCalls,
-			c.RunID, c.Fence, sum)
+		n, err := t.exec(sql, args...)
 		if err != nil || n == 1 {
 			return err
 		}
@@ -80,23 +86,15 @@ func (s *Store) Fail(ctx context.Context, c *run.Claim, f run.Failure) error {
 // fail ends a run that its caller owns without a result.
 func (t *tx) fail(r *runRow, f run.Failure) error {
 	f.Text = clip(f.Text, maxErrorText)
-	if err := t.endRun(r, ending{state: stateFailed, outcome: string(f.Code), failure: f}); err != nil {
-		return err
-	}
-	if err := t.markFailed(r.SchemaID, f); err != nil {
-		return err
-	}
+	t.endRun(r, ending{state: stateFailed, outcome: string(f.Code), failure: f})
+	t.markFailed(r.SchemaID, f)
 	return t.emitFailed(r, f)
 }
 
 // markFailed writes a failure into the app's row, unless the row is gone or
 // somebody else changed its state. Its status stays what it is.
-func (t *tx) markFailed(schemaID int64, f run.Failure) error {
+func (t *tx) markFailed(schemaID int64, f run.Failure) {
 	now := t.store.dialect.appNow
-	_, err := t.exec("UPDATE schemas SET ai_analysis_status = 'failed', ai_analysis_error = ?, ai_analyzed_at = "+now+", updated_at = "+now+
+	t.later("mark the schema as failed", "UPDATE schemas SET ai_analysis_status = 'failed', ai_analysis_error = ?, ai_analyzed_at = "+now+", updated_at = "+now+
 		" WHERE id = ? AND ai_analysis_status IN ('pending', 'processing')", clip(f.Text, maxErrorText), schemaID)
-	if err != nil {
-		return fmt.Errorf("mark schema %d as failed: %w", schemaID, err)
-	}
-	return nil
 }

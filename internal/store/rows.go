@@ -28,8 +28,8 @@ type schemaRow struct {
 	UntouchedFor int64
 }
 
-// selectSchema selects a schemaRow by id; lock is a locking clause or empty.
-func (t *tx) selectSchema(id int64, lock bool) (*schemaRow, error) {
+// schemaByID asks for a row, and locks it until the end of the transaction if told to.
+func (t *tx) schemaByID(row *schemaRow, found *int64, id int64, lock bool) question {
 	d := t.store.dialect
 	sql := "SELECT s.id, s.tenant_id, s.hash, s.name, s.type, s.status, s.ai_analysis_status, " +
 		d.text("s.detected_fields") + " AS detected_fields, " + d.text("s.sample_data") + " AS sample_data, " +
@@ -38,12 +38,17 @@ func (t *tx) selectSchema(id int64, lock bool) (*schemaRow, error) {
 	if lock {
 		sql += d.forUpdate
 	}
+	return question{dest: row, n: found, sql: sql, args: []any{id}}
+}
+
+// selectSchema is schemaByID alone. errNoRow means that there is none.
+func (t *tx) selectSchema(id int64, lock bool) (*schemaRow, error) {
 	var row schemaRow
-	n, err := t.query(&row, sql, id)
-	if err != nil {
+	var found int64
+	if err := t.ask(t.schemaByID(&row, &found, id, lock)); err != nil {
 		return nil, fmt.Errorf("read schema %d: %w", id, err)
 	}
-	if n == 0 {
+	if found == 0 {
 		return nil, errNoRow
 	}
 	return &row, nil

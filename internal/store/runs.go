@@ -70,14 +70,19 @@ func (t *tx) owned(c *run.Claim) (*runRow, error) {
 // later.
 func (t *tx) runOf(c *run.Claim) (*runRow, error) {
 	var row runRow
-	n, err := t.query(&row, "SELECT "+runColumns+" FROM schemacast_runs WHERE id = ?"+t.store.dialect.forUpdate, c.RunID)
-	if err != nil {
+	var found int64
+	if err := t.ask(t.runByID(&row, &found, c.RunID)); err != nil {
 		return nil, fmt.Errorf("read run %s: %w", c.RunID, err)
 	}
-	if n == 0 || row.Fence != c.Fence {
+	if found == 0 || row.Fence != c.Fence {
 		return nil, run.ErrClaimLost
 	}
 	return &row, nil
+}
+
+// runByID asks for a run and locks it.
+func (t *tx) runByID(row *runRow, found *int64, id string) question {
+	return question{dest: row, n: found, sql: "SELECT " + runColumns + " FROM schemacast_runs WHERE id = ?" + t.store.dialect.forUpdate, args: []any{id}}
 }
 
 // ending is how a run ends.
@@ -86,38 +91,31 @@ type ending struct {
 	outcome  string
 	failure  run.Failure
 	entityID *int64
+	// engine and model made the result; empty without one.
+	engine, model string
 }
 
-// endRun closes a run and its attempt. The checkpoint goes: it was kept for another
-// attempt only, and it may hold data of the tenant.
-func (t *tx) endRun(r *runRow, e ending) error {
+// endRun closes a run, which the transaction holds, and its attempt. The checkpoint goes:
+// it was kept for another attempt only, and it may hold data of the tenant.
+func (t *tx) endRun(r *runRow, e ending) {
 	now := t.store.dialect.now
-	err := t.execOne("end run "+r.ID, "UPDATE schemacast_runs SET state = ?, outcome = ?, error_code = ?, error_text = ?, entity_id = ?, "+
+	t.later("end run "+r.ID, "UPDATE schemacast_runs SET state = ?, outcome = ?, error_code = ?, error_text = ?, entity_id = ?, engine = ?, model = ?, "+
 		"active_schema_id = NULL, owner = '', checkpoint = NULL, ended_ms = "+now+" WHERE id = ?",
-		e.state, e.outcome, string(e.failure.Code), e.failure.Text, e.entityID, r.ID)
-	if err != nil {
-		return err
-	}
-	return t.endAttempt(r, e.outcome, e.failure)
+		e.state, e.outcome, string(e.failure.Code), e.failure.Text, e.entityID, e.engine, e.model, r.ID)
+	t.endAttempt(r, e.outcome, e.failure)
 }
 
-func (t *tx) endAttempt(r *runRow, outcome string, f run.Failure) error {
-	_, err := t.exec("UPDATE schemacast_attempts SET ended_ms = "+t.store.dialect.now+
+func (t *tx) endAttempt(r *runRow, outcome string, f run.Failure) {
+	t.later("record the attempt of run "+r.ID, "UPDATE schemacast_attempts SET ended_ms = "+t.store.dialect.now+
 		", outcome = ?, error_code = ?, error_text = ? WHERE run_id = ? AND fence = ? AND ended_ms IS NULL",
 		outcome, string(f.Code), f.Text, r.ID, r.Fence)
-	if err != nil {
-		return fmt.Errorf("record the attempt of run %s: %w", r.ID, err)
-	}
-	return nil
 }
 
 // endKeptAttempt ends an attempt that is not counted. Nothing but time bounds how many of
 // these a run has, so one that ended as the attempt before it did takes its place: the row
 // tells of both.
 func (t *tx) endKeptAttempt(r *runRow, outcome string, f run.Failure) error {
-	if err := t.endAttempt(r, outcome, f); err != nil {
-		return err
-	}
+	t.endAttempt(r, outcome, f)
 	var before struct{ StartedMs, Times int64 }
 	n, err := t.query(&before, "DELETE FROM schemacast_attempts WHERE run_id = ? AND outcome = ? AND error_code = ? AND "+
 		"fence = (SELECT max(fence) FROM schemacast_attempts WHERE run_id = ? AND fence < ?) RETURNING started_ms, times",

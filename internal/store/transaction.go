@@ -14,11 +14,14 @@ import (
 // maxTries bounds how often a transaction is tried that lost against another one.
 const maxTries = 8
 
-// tx is a transaction in progress and the events that it wrote.
+// tx is a transaction in progress and the events that it wrote. With a pipeline the DB
+// only writes statements.
 type tx struct {
 	*gorm.DB
 	store  *Store
 	nudged []int64
+	pipe   *pipeline // nil where statements go one by one
+	failed error     // of a statement that nobody waited for
 }
 
 // transact runs f in a transaction and commits. It is tried again, with jitter,
@@ -30,15 +33,7 @@ func (s *Store) transact(ctx context.Context, f func(*tx) error) error {
 	policy.MaxInterval = 500 * time.Millisecond
 	nudged, err := backoff.Retry(ctx, func() ([]int64, error) {
 		t := &tx{store: s}
-		err := s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
-			t.DB = db
-			return f(t)
-		}, &sql.TxOptions{Isolation: s.dialect.isolation})
-		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-			// database/sql rolled it back before the commit, and says so in words that look
-			// like a refusal.
-			err = ctx.Err()
-		}
+		err := s.attempt(ctx, t, f)
 		if err != nil && !retryable(err) {
 			return nil, backoff.Permanent(err)
 		}
@@ -50,16 +45,33 @@ func (s *Store) transact(ctx context.Context, f func(*tx) error) error {
 	return translate(err)
 }
 
+// attempt runs f in a transaction once.
+func (s *Store) attempt(ctx context.Context, t *tx, f func(*tx) error) error {
+	if s.dialect.begin != "" {
+		return s.pipelined(ctx, t, f)
+	}
+	err := s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+		t.DB = db
+		return errors.Join(f(t), t.failed)
+	})
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		// database/sql rolled it back before the commit, and says so in words that look
+		// like a refusal.
+		err = ctx.Err()
+	}
+	return err
+}
+
 // query runs a statement that returns rows, and scans them into dest.
-func (t *tx) query(dest any, sql string, args ...any) (int64, error) {
-	result := t.Raw(sql, args...).Scan(dest)
-	return result.RowsAffected, result.Error
+func (t *tx) query(dest any, sql string, args ...any) (n int64, err error) {
+	err = t.ask(question{dest: dest, n: &n, sql: sql, args: args})
+	return n, err
 }
 
 // exec runs a statement and returns the number of rows that it changed.
-func (t *tx) exec(sql string, args ...any) (int64, error) {
-	result := t.Exec(sql, args...)
-	return result.RowsAffected, result.Error
+func (t *tx) exec(sql string, args ...any) (n int64, err error) {
+	err = t.ask(question{n: &n, sql: sql, args: args})
+	return n, err
 }
 
 // execOne is exec for a statement that must change exactly one row.
