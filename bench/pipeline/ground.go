@@ -145,7 +145,7 @@ func (g *ground) dsn(database string) string {
 func (g *ground) environment(database string, more ...string) []string {
 	host, port, _ := strings.Cut(g.soketi, ":")
 	return append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "PPROF_TMP=" + os.Getenv("PPROF_TMP"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir,
 		"DB_CONNECTION=pgsql", "DB_URL=" + g.dsn(database), "REDIS_URL=redis://" + g.redisAddr,
 		"BROADCAST_CONNECTION=pusher", "BROADCAST_CHANNEL=public", "PUSHER_SCHEME=http", "PUSHER_HOST=" + host, "PUSHER_PORT=" + port,
 		"PUSHER_APP_ID=" + soketiApp, "PUSHER_APP_KEY=" + soketiKey, "PUSHER_APP_SECRET=" + soketiSecret,

@@ -27,14 +27,16 @@ type cache struct {
 	recent  *list.List               // the last used first
 }
 
-// indexShare of its time a process may spend on indexing what a tenant learned: an
-// index that took a second is good for twenty.
+// indexShare of its time a process may spend on indexing what its tenants learned: an
+// index that took a second is good for twenty, and longer where there are more tenants.
 const indexShare = 20
 
 type cached struct {
 	tenantID string
 	digest   digest
-	due      time.Time // from when on an index without the newest lessons is too old; guarded by mu
+	version  string    // of the catalog, empty when it told none; guarded by mu
+	lacks    bool      // lessons that the version has; guarded by mu
+	due      time.Time // from when on an index that lacks some is too old; guarded by mu
 	size     int
 	entities *entities
 	ready    chan struct{} // closed when entities is set
@@ -50,14 +52,37 @@ type digest struct {
 	learned uint64 // names and values of what was mapped to them
 }
 
+// known returns the indexed entities of a tenant and the version of the catalog that they
+// are good for, which is empty when there are none.
+func (c *cache) known(tenantID string) (*entities, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	element, ok := c.tenants[tenantID]
+	if !ok {
+		return nil, ""
+	}
+	entry := element.Value.(*cached)
+	select {
+	case <-entry.ready:
+	default:
+		return nil, "" // it is being built
+	}
+	if entry.entities == nil || entry.lacks && !c.now().Before(entry.due) {
+		return nil, ""
+	}
+	c.recent.MoveToFront(element)
+	return entry.entities, entry.version
+}
+
 // get returns the entities indexed. Of several analyses that need the same index at
 // once, one builds it and the others wait.
-func (c *cache) get(tenantID string, all []schema.Entity) *entities {
+func (c *cache) get(tenantID, version string, all []schema.Entity) *entities {
 	sum, size := c.digest(all)
 	c.mu.Lock()
 	if element, ok := c.tenants[tenantID]; ok {
 		entry := element.Value.(*cached)
 		if entry.digest == sum || entry.digest.facts == sum.facts && c.now().Before(entry.due) {
+			entry.version, entry.lacks = version, entry.digest != sum
 			c.recent.MoveToFront(element)
 			c.mu.Unlock()
 			<-entry.ready
@@ -68,7 +93,7 @@ func (c *cache) get(tenantID string, all []schema.Entity) *entities {
 		}
 		c.drop(element)
 	}
-	entry := &cached{tenantID: tenantID, digest: sum, size: size, ready: make(chan struct{})}
+	entry := &cached{tenantID: tenantID, digest: sum, version: version, size: size, ready: make(chan struct{})}
 	c.tenants[tenantID] = c.recent.PushFront(entry)
 	c.size += size
 	for c.size > c.limit && c.recent.Len() > 1 {
@@ -79,7 +104,7 @@ func (c *cache) get(tenantID string, all []schema.Entity) *entities {
 	began := c.now()
 	entry.entities = newEntities(tenantID, all)
 	c.mu.Lock()
-	entry.due = c.now().Add(indexShare * c.now().Sub(began))
+	entry.due = c.now().Add(indexShare * time.Duration(c.recent.Len()) * c.now().Sub(began))
 	c.mu.Unlock()
 	return entry.entities
 }

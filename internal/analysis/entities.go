@@ -69,14 +69,18 @@ func usableFields(fields []schema.Field) []schema.Field {
 // entitiesOf returns the indexed entities of the tenant of s, from the cache when
 // nothing changed.
 func (a *Analyzer) entitiesOf(ctx context.Context, s schema.Schema) (*entities, error) {
-	all, err := a.catalog.Entities(ctx, s.TenantID)
+	kept, known := a.cache.known(s.TenantID)
+	all, version, err := a.catalog.Entities(ctx, s.TenantID, known)
 	if err != nil {
 		return nil, fmt.Errorf("read the entities to match with: %w", err)
+	}
+	if known != "" && version == known {
+		return kept, nil
 	}
 	for _, entity := range all {
 		if entity.TenantID != s.TenantID {
 			return nil, fmt.Errorf("read the entities to match with: the catalog returned entity %d of another tenant; nothing was analysed", entity.ID)
 		}
 	}
-	return a.cache.get(s.TenantID, all), nil
+	return a.cache.get(s.TenantID, version, all), nil
 }

@@ -161,29 +161,29 @@ func TestCacheIsBounded(t *testing.T) {
 	of := func(n int) []schema.Entity {
 		return []schema.Entity{{ID: int64(n), Name: "E", Fields: named("a", "b", "c", "d")}}
 	}
-	first := c.get("t1", of(1))
-	if c.get("t1", of(1)) != first {
+	first := c.get("t1", "", of(1))
+	if c.get("t1", "", of(1)) != first {
 		t.Error("the same entities were indexed twice")
 	}
-	if c.get("t1", of(2)) == first {
+	if c.get("t1", "", of(2)) == first {
 		t.Error("other entities of the tenant got the old index")
 	}
 	for i := range 20 {
-		c.get(fmt.Sprint("other", i), of(3))
+		c.get(fmt.Sprint("other", i), "", of(3))
 	}
 	if c.size > limit || c.size < limit/2 || len(c.tenants) != 2 || c.recent.Len() != 2 {
 		t.Errorf("%d bytes of %d tenants are kept, want at most %d", c.size, len(c.tenants), limit)
 	}
 	long := of(4)
 	long[0].Fields[0].Sample = json.RawMessage(`"` + strings.Repeat("x", limit) + `"`)
-	if big := c.get("big", long); c.get("big", long) != big || len(c.tenants) != 1 {
+	if big := c.get("big", "", long); c.get("big", "", long) != big || len(c.tenants) != 1 {
 		t.Error("a tenant beyond the limit is not the only one that is kept")
 	}
-	c.get("other19", of(3))
+	c.get("other19", "", of(3))
 	if c.size > limit || c.tenants["big"] != nil {
 		t.Errorf("%d bytes are kept, want the large tenant gone", c.size)
 	}
-	if diff := cmp.Diff(map[int64]bool{3: true}, c.get("other19", of(3)).seen); diff != "" {
+	if diff := cmp.Diff(map[int64]bool{3: true}, c.get("other19", "", of(3)).seen); diff != "" {
 		t.Errorf("entities of another tenant (-want +got):\n%s", diff)
 	}
 }
@@ -200,21 +200,55 @@ func TestLessonsAreIndexedNowAndThen(t *testing.T) {
 		e[0].Fields[0].Aliases = []string{alias}
 		return e
 	}
-	first := c.get("t", of("x"))
+	first := c.get("t", "", of("x"))
 	builds = 0
-	if c.get("t", of("y")) != first {
+	if c.get("t", "", of("y")) != first {
 		t.Error("the tenant was indexed again at once")
 	}
 	other := of("y")
 	other[0].Fields[1].Type = "date"
-	changed := c.get("t", other)
+	changed := c.get("t", "", other)
 	if changed == first {
 		t.Error("an entity changed and the old index was used")
 	}
 	at = at.Add(indexShare * time.Minute)
-	if got := c.get("t", of("z")); got == changed || got.list[0].Fields[0].Aliases[0] != "z" {
+	if got := c.get("t", "", of("z")); got == changed || got.list[0].Fields[0].Aliases[0] != "z" {
 		t.Error("what was learned is not in the index")
 	}
+}
+
+// TestVersionsSpareReading: what the catalog still calls by the known version is not read
+// again, unless the index lacks lessons and it is time for them.
+func TestVersionsSpareReading(t *testing.T) {
+	t.Parallel()
+	c := newCache(1 << 20)
+	at, builds := time.Unix(0, 0), time.Second
+	c.now = func() time.Time { at = at.Add(builds); return at }
+	of := func(alias string) []schema.Entity {
+		e := []schema.Entity{{ID: 1, Name: "E", Fields: named("a", "b")}}
+		e[0].Fields[0].Aliases = []string{alias}
+		return e
+	}
+	wantKnown := func(want string) {
+		t.Helper()
+		if _, version := c.known("t"); version != want {
+			t.Errorf("the known version is %q, want %q", version, want)
+		}
+	}
+	wantKnown("")
+	first := c.get("t", "1", of("x"))
+	builds = 0
+	wantKnown("1")
+	c.get("t", "2", of("y")) // the index lacks what was learned
+	wantKnown("2")
+	if kept, _ := c.known("t"); kept != first {
+		t.Error("another index is kept than the one that was built")
+	}
+	at = at.Add(indexShare * time.Minute)
+	wantKnown("")
+	c.get("t", "2", of("y"))
+	at = at.Add(indexShare * time.Minute)
+	wantKnown("2")
 }
 
 func TestDigestTellsEntitiesApart(t *testing.T) {

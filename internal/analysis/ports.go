@@ -13,8 +13,10 @@ import (
 // Catalog gives the canonical entities that a schema may be mapped to.
 type Catalog interface {
 	// Entities returns the confirmed entities of the tenant, ordered by id, and of
-	// no other tenant.
-	Entities(ctx context.Context, tenantID string) ([]schema.Entity, error)
+	// no other tenant, and a version, which is another one whenever they are. Where it is
+	// still the known one there is no need of them, and it returns none. An empty version
+	// says nothing.
+	Entities(ctx context.Context, tenantID, known string) ([]schema.Entity, string, error)
 }
 
 // Model is a language model that answers a Question. Ask and Read are apart so

@@ -37,6 +37,9 @@ type dialect struct {
 	epochFormat string
 	// waitingEstimate is about how many runs wait, 0 where nobody knows.
 	waitingEstimate string
+	// rowVersion is a number for a row of the app as it is, another one after any change; empty
+	// where there is none.
+	rowVersion string
 	// mappedField is the name of the target in schema_mappings.mapping_definition, as m.
 	mappedField string
 }
@@ -57,6 +60,8 @@ func dialectOf(name string) (dialect, error) {
 			ageFormat:       "extract(epoch FROM timezone('UTC', clock_timestamp()) - %s)::bigint",
 			epochFormat:     "extract(epoch FROM %s)::bigint",
 			waitingEstimate: "COALESCE((SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass('schemacast_runs_requested')), 0)",
+			// xmin is the transaction that wrote the row.
+			rowVersion: "hashtextextended(id || ' ' || xmin::text, 0)::numeric",
 			// The column is json, so it is valid.
 			mappedField: "m.mapping_definition #>> '{schema_mapping,fields,0,fieldName}'",
 		}, nil

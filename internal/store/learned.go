@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -47,8 +48,14 @@ func taughtQuery(d dialect) string {
 
 // lesson is what the mappings of one tenant teach, by entity and field.
 type lesson struct {
+	number  int64 // another one for each lesson of this process
 	aliases map[int64]map[string][]string
 	values  map[int64]map[string][]jsonValue
+}
+
+// equal says whether two lessons teach the same.
+func (l *lesson) equal(other *lesson) bool {
+	return reflect.DeepEqual(l.aliases, other.aliases) && reflect.DeepEqual(l.values, other.values)
 }
 
 // learn reads and weighs what the mappings of a tenant teach.
@@ -194,16 +201,9 @@ func (w *weighing) aliases() map[int64]map[string][]string {
 }
 
 // teach puts what is learned into the fields of entities.
-func (s *Store) teach(ctx context.Context, tenantID string, entities []schema.Entity) error {
-	if len(entities) == 0 {
-		return nil
-	}
-	learned, err := s.lessons.of(ctx, tenantID, s.cfg.LearnEvery, s.learn)
-	if err != nil {
-		return err
-	}
+func (l *lesson) teach(entities []schema.Entity) {
 	for _, e := range entities {
-		names, values := learned.aliases[e.ID], learned.values[e.ID]
+		names, values := l.aliases[e.ID], l.values[e.ID]
 		if len(names)+len(values) == 0 {
 			continue
 		}
@@ -213,5 +213,4 @@ func (s *Store) teach(ctx context.Context, tenantID string, entities []schema.En
 			f.Learned = values[f.Name]
 		}
 	}
-	return nil
 }

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// learnShare of its time a process may spend on learning about one tenant: a look
-	// that takes a second is repeated after fifty.
+	// learnShare of its time a process may spend on learning: a look that takes a second is
+	// repeated after fifty, and later where there are more tenants.
 	learnShare = 50
 	// taughtTenants is how many tenants' lessons are kept.
 	taughtTenants = 64
@@ -20,6 +20,7 @@ const (
 type lessons struct {
 	mu      sync.Mutex
 	tenants map[string]*studied
+	count   int64 // of lessons that were different from the ones before
 }
 
 // studied is the lesson of one tenant.
@@ -53,10 +54,17 @@ func (l *lessons) of(
 	if err != nil {
 		return nil, err
 	}
+	if current != nil && current.equal(learned) {
+		learned = current
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if learned != current {
+		l.count++
+		learned.number = l.count
+	}
 	entry.lesson = learned
-	entry.due = time.Now().Add(max(every, learnShare*time.Since(now)))
+	entry.due = time.Now().Add(max(every, learnShare*time.Duration(len(l.tenants))*time.Since(now)))
 	return learned, nil
 }
 

@@ -126,11 +126,53 @@ func TestEntitiesAreTheConfirmedOnesOfTheTenant(t *testing.T) {
 			g.sql("INSERT INTO schemas (hash, name, tenant_id, type, status, sample_data, detected_fields) VALUES (?, ?, ?, ?, ?, '[]', ?)",
 				fmt.Sprint(i), row.name, row.tenant, row.kind, row.status, row.fields)
 		}
-		list, err := g.Entities(t.Context(), g.tenant)
+		list, _, err := g.Entities(t.Context(), g.tenant, "")
 		g.must(err)
 		if len(list) != 1 || list[0].Name != "Good" || len(list[0].Fields) != 1 {
 			t.Errorf("entities = %+v", list)
 		}
+	})
+}
+
+// TestEntitiesAreReadOnlyWhenTheyChanged: any change of a tenant's entities is another
+// version, whoever makes it, and none is the same.
+func TestEntitiesAreReadOnlyWhenTheyChanged(t *testing.T) {
+	t.Parallel()
+	conformanceOnPostgres(t, func(t *testing.T, g *ground) {
+		insert := func(tenant, hash string) {
+			g.sql("INSERT INTO schemas (hash, name, tenant_id, type, status, sample_data, detected_fields) VALUES (?, 'E', ?, 'struct', 'confirmed', '[]', ?)",
+				hash, tenant, `[{"name":"a","type":"string"}]`)
+		}
+		known := ""
+		wantRead := func(what string, want int) {
+			t.Helper()
+			list, version, err := g.Entities(t.Context(), g.tenant, known)
+			g.must(err)
+			if len(list) != want || (version != known) != (want > 0) {
+				t.Errorf("%s: %d entities and version %q after %q, want %d", what, len(list), version, known, want)
+			}
+			known = version
+		}
+		insert(g.tenant, "1")
+		insert(g.tenant, "2")
+		wantRead("two entities", 2)
+		wantRead("nothing changed", 0)
+		insert("other", "3")
+		g.insertCustomer()
+		wantRead("others changed", 0)
+		for _, change := range []string{
+			"name = 'F'", `detected_fields = '[{"name":"b","type":"string"}]'`, "updated_at = now()", "name = name",
+		} {
+			g.sql("UPDATE schemas SET " + change + " WHERE hash = '1'")
+			wantRead(change, 2)
+			wantRead("nothing changed", 0)
+		}
+		g.sql("UPDATE schemas SET status = 'pending' WHERE hash = '1'")
+		wantRead("one is no entity any more", 1)
+		insert(g.tenant, "4")
+		wantRead("one more", 2)
+		g.sql("DELETE FROM schemas WHERE hash = '4'")
+		wantRead("deleted", 1)
 	})
 }
 
