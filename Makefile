@@ -70,6 +70,14 @@ test-jsonata: ## Compare formulas with jsonata-js, in which customers run them (
 	@cd internal/analysis/formula/testdata/jsonata && npm ci --ignore-scripts --no-progress --loglevel=error
 	@SCHEMACAST_JSONATA=$(FORMULAS) go test -count=1 -v -timeout=0 -run Reference $(ARGS) ./internal/analysis/formula
 
+# Where bench writes its figures.
+FIGURES ?= .cache/bench.json
+
+.PHONY: bench
+bench: ## A worker beside its peers, and as work grows: 40 minutes on a quiet machine (ARGS='-only bars', ARGS=-quick, FIGURES=)
+	@mkdir -p "$(dir $(FIGURES))"
+	@scripts/with-services.sh go run ./bench/pipeline -json "$(FIGURES)" $(ARGS)
+
 # How long each part of fuzz lasts.
 FUZZTIME ?= 5m
 

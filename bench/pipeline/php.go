@@ -14,6 +14,17 @@ import (
 // errNoPHP says that PHP or its framework is missing.
 var errNoPHP = errors.New("no PHP with Laravel here; Debian's packages php-cli, php-laravel-framework, php-redis and php-pgsql have it")
 
+func havePHP() error {
+	_, err := exec.LookPath("php")
+	if err == nil {
+		_, err = os.Stat("/usr/share/php/Illuminate/autoload.php")
+	}
+	if err != nil {
+		return errNoPHP
+	}
+	return nil
+}
+
 // phpSide is the queue worker of the application that the service replaces.
 type phpSide struct {
 	*ground
@@ -23,11 +34,8 @@ type phpSide struct {
 
 // newPHP installs the application: that of e2e/laravel, and the folder php over it.
 func (g *ground) newPHP(ctx context.Context) (*phpSide, error) {
-	if _, err := exec.LookPath("php"); err != nil {
-		return nil, errNoPHP
-	}
-	if _, err := os.Stat("/usr/share/php/Illuminate/autoload.php"); err != nil {
-		return nil, errNoPHP
+	if err := havePHP(); err != nil {
+		return nil, err
 	}
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
