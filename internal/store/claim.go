@@ -90,7 +90,7 @@ func (t *tx) claim(r claimCall) (*run.Claim, error) {
 	if failure, event := t.cannotGoOn(row, record); failure != nil {
 		return nil, t.endClaimed(row, record, *failure, event)
 	}
-	return t.own(row, record, mine)
+	return t.own(row, record, mine, fresh)
 }
 
 // takeOpenRun takes the open run of the schema when nobody holds it, or its owner
@@ -177,11 +177,12 @@ func (t *tx) mayStart(r claimCall, candidate *schemaRow) error {
 }
 
 // startRun inserts a run and reads it into row, which stays empty when another one is open.
+// It is written as it is when no human has touched the schema, which mostly is so.
 func (t *tx) startRun(r claimCall, candidate *schemaRow, row *runRow) question {
 	now := t.store.dialect.now
-	return question{dest: row, sql: "INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, owner, claim_id, fence, attempts, heartbeat_ms, requested_ms) " +
-		"VALUES (?, ?, ?, ?, 'running', ?, ?, 1, 1, " + now + ", " + now + ") ON CONFLICT (active_schema_id) DO NOTHING RETURNING " + runColumns,
-		args: []any{ulid.Make().String(), candidate.ID, candidate.ID, candidate.TenantID, r.Owner, r.id}}
+	return question{dest: row, sql: "INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, owner, claim_id, fence, attempts, heartbeat_ms, requested_ms, started_ms, claimed_state) " +
+		"VALUES (?, ?, ?, ?, 'running', ?, ?, 1, 1, " + now + ", " + now + ", " + now + ", ?) ON CONFLICT (active_schema_id) DO NOTHING RETURNING " + runColumns,
+		args: []any{ulid.Make().String(), candidate.ID, candidate.ID, candidate.TenantID, r.Owner, r.id, stateDigest(candidate, &ownWork{})}}
 }
 
 // lockSchema locks a row, which is nil when there is none, and what our last run wrote for
@@ -271,37 +272,47 @@ func (t *tx) endClaimed(r *runRow, record *schemaRow, f run.Failure, writeRow bo
 // own records the new attempt. The first one of a run also records what humans had
 // decided by then, and tells the watchers: what they decide between two attempts is
 // as much theirs as what they decide during one.
-func (t *tx) own(r *runRow, record *schemaRow, mine *ownWork) (*run.Claim, error) {
+func (t *tx) own(r *runRow, record *schemaRow, mine *ownWork, fresh bool) (*run.Claim, error) {
 	now := t.store.dialect.now
-	first := r.StartedMs == nil
+	t.later("record the attempt of run "+r.ID, "INSERT INTO schemacast_attempts (run_id, fence, owner, started_ms) VALUES (?, ?, ?, "+now+")", r.ID, r.Fence, r.Owner)
+	t.later("set the schema to processing", "UPDATE schemas SET ai_analysis_status = 'processing', updated_at = "+t.store.dialect.appNow+" WHERE id = ?", record.ID)
+	parsed, fieldsErr := record.schema()
+	parsed.AnalysisStatus = schema.AnalysisProcessing
+	claim := &run.Claim{RunID: r.ID, Fence: r.Fence, Attempt: r.Attempts, Force: r.Force, Schema: parsed, Recovered: r.Recovered}
+	if first := fresh || r.StartedMs == nil; first {
+		if err := t.emitStarted(r, parsed); err != nil {
+			return nil, err
+		}
+	}
+	state := stateDigest(record, mine)
+	if fresh && state == r.ClaimedState {
+		return claim, fieldsErr
+	}
+	if err := t.continueRun(r, claim, state, fresh); err != nil {
+		return nil, err
+	}
+	return claim, fieldsErr
+}
+
+// continueRun notes the human state at the first claim, and reads what earlier ones left.
+func (t *tx) continueRun(r *runRow, claim *run.Claim, state string, fresh bool) error {
+	now := t.store.dialect.now
 	var kept struct {
 		Checkpoint []byte
 		AgeMs      int64
 		WaitedMs   int64
 	}
-	t.later("record the attempt of run "+r.ID, "INSERT INTO schemacast_attempts (run_id, fence, owner, started_ms) VALUES (?, ?, ?, "+now+")", r.ID, r.Fence, r.Owner)
-	t.later("set the schema to processing", "UPDATE schemas SET ai_analysis_status = 'processing', updated_at = "+t.store.dialect.appNow+" WHERE id = ?", record.ID)
-	parsed, fieldsErr := record.schema()
-	parsed.AnalysisStatus = schema.AnalysisProcessing
-	if first {
-		if err := t.emitStarted(r, parsed); err != nil {
-			return nil, err
-		}
-	}
-	n, err := t.query(&kept, "UPDATE schemacast_runs SET claimed_state = CASE WHEN claimed_state = '' THEN ? ELSE claimed_state END, "+
+	n, err := t.query(&kept, "UPDATE schemacast_runs SET claimed_state = CASE WHEN ? OR claimed_state = '' THEN ? ELSE claimed_state END, "+
 		"started_ms = COALESCE(started_ms, "+now+") WHERE id = ? RETURNING checkpoint, "+now+" - started_ms AS age_ms, started_ms - requested_ms AS waited_ms",
-		stateDigest(record, mine), r.ID)
+		fresh, state, r.ID)
 	if err != nil || n != 1 {
-		return nil, fmt.Errorf("record the claim of run %s: %w", r.ID, errors.Join(err, unlessOne(n)))
+		return fmt.Errorf("record the claim of run %s: %w", r.ID, errors.Join(err, unlessOne(n)))
 	}
-	claim := &run.Claim{
-		RunID: r.ID, Fence: r.Fence, Attempt: r.Attempts, Age: time.Duration(max(kept.AgeMs, 0)) * time.Millisecond,
-		Force: r.Force, Schema: parsed, Checkpoint: kept.Checkpoint, Recovered: r.Recovered,
-	}
-	if first {
+	claim.Checkpoint, claim.Age = kept.Checkpoint, time.Duration(max(kept.AgeMs, 0))*time.Millisecond
+	if r.StartedMs == nil {
 		claim.Waited = time.Duration(max(kept.WaitedMs, 0)) * time.Millisecond
 	}
-	return claim, fieldsErr
+	return nil
 }
 
 func unlessOne(n int64) error {
