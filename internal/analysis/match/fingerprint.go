@@ -116,13 +116,21 @@ func raritiesOf(fingerprints []fingerprint, exponent int, set func(*fingerprint)
 		}
 	}
 	total := float64(len(fingerprints) + pseudoEntities)
+	var byCount []float32 // most buckets have one of few counts
 	for b, n := range counts {
-		// What no entity has is taken for as rare as what one has: in a small tenant most
-		// values of a new source are not known yet, and would drown what is.
-		rarity := math.Log((total + 1) / (max(float64(n), 1) + 1))
-		counts[b] = float32(math.Pow(rarity, float64(exponent)))
+		for len(byCount) <= int(n) {
+			byCount = append(byCount, rarityOf(len(byCount), total, exponent))
+		}
+		counts[b] = byCount[int(n)]
 	}
 	return counts
+}
+
+// rarityOf takes what no entity has for as rare as what one has: in a small tenant
+// most values of a new source are not known yet, and would drown what is.
+func rarityOf(count int, total float64, exponent int) float32 {
+	rarity := math.Log((total + 1) / (max(float64(count), 1) + 1))
+	return float32(math.Pow(rarity, float64(exponent)))
 }
 
 // cosine is how alike two sets are, rare members first, and how much what they have in
