@@ -1,16 +1,13 @@
 package match
 
-// compareValues fills the features of values.
-func compareValues(f *features, source, target *Profile) {
-	f[featureNameValue] = max(nameOfValues(source, target), nameOfValues(target, source))
-	a, b := source.values, target.values
+// compareValues fills the features of values, but for what they mean.
+func compareValues(f *features, a, b *values) {
 	if a == nil || b == nil {
 		f[featureNoValues] = 1
 		return
 	}
 	f[featureValues] = overlap(a.whole, b.whole)
 	f[featureValueWords] = wordOverlap(a.words, b.words)
-	f[featureValueMeaning] = a.meaning.Dot(&b.meaning)
 	f[featurePattern] = a.pattern.like(&b.pattern)
 	if a.numbers && b.numbers {
 		f[featureRange] = rangeLikeness(a, b)
@@ -21,15 +18,6 @@ func compareValues(f *features, source, target *Profile) {
 	case a.kind != kindNone && b.kind != kindNone:
 		f[featureOtherKind] = 1
 	}
-}
-
-// nameOfValues is how near one field's name is to what the other's values mean:
-// gender, and female.
-func nameOfValues(named, valued *Profile) float32 {
-	if valued.values == nil {
-		return 0
-	}
-	return max(0, named.name.meaning.Dot(&valued.values.meaning))
 }
 
 // overlap is the share of the smaller set that is in the other.

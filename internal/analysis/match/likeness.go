@@ -6,53 +6,88 @@ import (
 	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
 )
 
-// likenesses are how much the words of two sides mean the same, each pair of words
-// looked at once.
+// likenesses are how much words of a schema mean the same as words of entities, each
+// pair of words looked at once, in however many entities it is.
 type likenesses struct {
-	a, b  []*word
-	dense []float32 // by a's and b's number; unknown until looked at
-	few   map[[2]int32]float32
+	a       []word           // of the schema
+	b       []word           // of the entity at hand
+	begins  []int32          // by b's number: where its column begins
+	cells   []float32        // columns of a's numbers
+	columns map[string]int32 // where those of words begin, of all entities so far
+	few     map[[2]int32]float32
 }
 
-// denseLikenesses bounds the table to 16 MB.
-const denseLikenesses = 4 << 20
+const (
+	// keptLikenesses bounds what is kept of earlier entities to 256 KB.
+	keptLikenesses = 1 << 16
+	// denseLikenesses bounds the table of one entity to 16 MB.
+	denseLikenesses = 4 << 20
+	// unknownLikeness marks a pair that was not looked at.
+	unknownLikeness = -1
+)
 
-// unknownLikeness marks a pair that was not looked at.
-const unknownLikeness = -1
-
-func newLikenesses(a, b []*word) likenesses {
-	l := likenesses{a: a, b: b}
-	if len(a)*len(b) > denseLikenesses {
+// against makes b the words to compare with.
+func (l *likenesses) against(b []word) {
+	l.b, l.begins, l.few = b, l.begins[:0], nil
+	if len(l.a)*len(b) > denseLikenesses {
 		l.few = make(map[[2]int32]float32)
-		return l
+		return
 	}
-	l.dense = make([]float32, len(a)*len(b))
-	for i := range l.dense {
-		l.dense[i] = unknownLikeness
+	if l.columns == nil || len(l.cells)+len(l.a)*len(b) > keptLikenesses {
+		l.columns, l.cells = make(map[string]int32, len(b)), l.cells[:0]
 	}
-	return l
-}
-
-// of is how much word a of the one side means the same as word b of the other, 0 to 1.
-func (l *likenesses) of(a, b int32) float32 {
-	if l.dense == nil {
-		key := [2]int32{a, b}
-		known, ok := l.few[key]
-		if !ok {
-			known = likeness(l.a[a], l.b[b])
-			l.few[key] = known
+	for i := range b {
+		begin, known := l.columns[b[i].Text]
+		if !known {
+			begin = int32(len(l.cells))
+			l.columns[b[i].Text] = begin
+			for range l.a {
+				l.cells = append(l.cells, unknownLikeness)
+			}
 		}
-		return known
+		l.begins = append(l.begins, begin)
 	}
-	at := int(a)*len(l.b) + int(b)
-	if l.dense[at] == unknownLikeness {
-		l.dense[at] = likeness(l.a[a], l.b[b])
-	}
-	return l.dense[at]
 }
 
-// turned is of from the other side.
-func (l *likenesses) turned(b, a int32) float32 { return l.of(a, b) }
+// of is how much word a of the schema means the same as word b of the entity, 0 to 1.
+func (l *likenesses) of(a, b int32) float32 {
+	if l.few != nil {
+		return l.ofFew(a, b)
+	}
+	cell := &l.cells[l.begins[b]+a]
+	if *cell == unknownLikeness {
+		*cell = likeness(&l.a[a], &l.b[b])
+	}
+	return *cell
+}
+
+func (l *likenesses) ofFew(a, b int32) float32 {
+	key := [2]int32{a, b}
+	known, ok := l.few[key]
+	if !ok {
+		known = likeness(&l.a[a], &l.b[b])
+		l.few[key] = known
+	}
+	return known
+}
+
+// most is the best that word a has among words of the entity.
+func (l *likenesses) most(a int32, among []int32) float32 {
+	best := float32(0)
+	for _, b := range among {
+		best = max(best, l.of(a, b))
+	}
+	return best
+}
+
+// mostOf is the best that word b has among words of the schema.
+func (l *likenesses) mostOf(among []int32, b int32) float32 {
+	best := float32(0)
+	for _, a := range among {
+		best = max(best, l.of(a, b))
+	}
+	return best
+}
 
 // wordFloor is the cosine from which two words are taken to be related: one in a
 // thousand pairs of words drawn by chance is above.

@@ -13,7 +13,7 @@ type text struct {
 	words   []word
 	joined  string // the words back to back
 	grams   []uint64
-	meaning lexicon.Vector
+	meaning *lexicon.Vector // nil when there is none
 }
 
 // word is one word of a text.
@@ -30,18 +30,28 @@ type word struct {
 // descriptionWords of a description are compared.
 const descriptionWords = 48
 
-func nameText(tokens []Token) text {
-	t := text{words: make([]word, len(tokens))}
+func nameText(tokens []Token) *text {
+	t := &text{words: make([]word, len(tokens))}
 	var joined strings.Builder
+	var meaning lexicon.Vector
 	for i, token := range tokens {
 		t.words[i] = wordOf(token)
 		joined.WriteString(token.Text)
-		t.meaning.Add(t.words[i].lex, t.words[i].worth)
+		meaning.Add(t.words[i].lex, t.words[i].worth)
 	}
 	t.joined = joined.String()
 	t.grams = hashedGrams(t.joined)
-	t.meaning.Normalize()
+	t.meaning = direction(meaning)
 	return t
+}
+
+// direction is nil of a sum that means nothing.
+func direction(sum lexicon.Vector) *lexicon.Vector {
+	if sum.IsZero() {
+		return nil
+	}
+	sum.Normalize()
+	return &sum
 }
 
 func wordOf(token Token) word {
@@ -76,8 +86,7 @@ func descriptionText(description string) *text {
 	if len(tokens) == 0 {
 		return nil
 	}
-	t := nameText(tokens)
-	return &t
+	return nameText(tokens)
 }
 
 // function words hold sentences together and mean nothing by themselves.

@@ -61,7 +61,8 @@ func (w Word) Rarity() float32 {
 	return float32(file[rarity+int(w)]) / 255
 }
 
-// Vector is the direction of a meaning, of length 1 or all zero.
+// Vector is the direction of a meaning, of length 1 or all zero. One that is nil is all
+// zero, too, where it is only read.
 type Vector [Dim]float32
 
 // Add adds the word, weighted, to a sum.
@@ -77,6 +78,9 @@ func (v *Vector) Add(w Word, weight float32) {
 
 // AddVector adds another vector, weighted, to a sum.
 func (v *Vector) AddVector(other *Vector, weight float32) {
+	if other == nil {
+		return
+	}
 	for i := range v {
 		v[i] += weight * other[i]
 	}
@@ -99,11 +103,50 @@ func (v *Vector) Normalize() {
 
 // Dot is the cosine of two directions, 0 when one is none.
 func (v *Vector) Dot(other *Vector) float32 {
+	if v == nil || other == nil {
+		return 0
+	}
 	sum := float32(0)
 	for i := range v {
 		sum += v[i] * other[i]
 	}
 	return sum
+}
+
+// Dots fills dots with v.Dot of each of others, to the bit. Of a sum each addition
+// waits for the one before, so four sums run side by side.
+func (v *Vector) Dots(others []*Vector, dots []float32) {
+	if v == nil {
+		clear(dots)
+		return
+	}
+	var four [4]*Vector
+	var at [4]int
+	n := 0
+	for i, other := range others {
+		dots[i] = 0
+		if other == nil {
+			continue
+		}
+		four[n], at[n] = other, i
+		if n++; n == len(four) {
+			dots[at[0]], dots[at[1]], dots[at[2]], dots[at[3]] = v.dot4(four[0], four[1], four[2], four[3])
+			n = 0
+		}
+	}
+	for i := range n {
+		dots[at[i]] = v.Dot(four[i])
+	}
+}
+
+func (v *Vector) dot4(a, b, c, d *Vector) (va, vb, vc, vd float32) {
+	for i, x := range v {
+		va += x * a[i]
+		vb += x * b[i]
+		vc += x * c[i]
+		vd += x * d[i]
+	}
+	return va, vb, vc, vd
 }
 
 // IsZero says that there is no meaning.
