@@ -1,13 +1,14 @@
 package match
 
-// compareValues fills the features of values, but for what they mean.
-func compareValues(f *features, a, b *values) {
+// compareValues fills the features of values, where source field s has a.
+func (c *comparison) compareValues(f *features, s int, a, b *values) {
 	if a == nil || b == nil {
 		f[featureNoValues] = 1
 		return
 	}
-	f[featureValues] = overlap(a.whole, b.whole)
-	f[featureValueWords] = wordOverlap(a.words, b.words)
+	f[featureValues] = ratio(c.column.whole[s], float32(min(len(a.whole), len(b.whole))))
+	f[featureValueWords] = ratio(c.column.words[s], min(a.weight, b.weight))
+	f[featureValueMeaning] = c.column.values[s]
 	f[featurePattern] = a.pattern.like(&b.pattern)
 	if a.numbers && b.numbers {
 		f[featureRange] = rangeLikeness(a, b)
@@ -20,16 +21,7 @@ func compareValues(f *features, a, b *values) {
 	}
 }
 
-// overlap is the share of the smaller set that is in the other.
-func overlap(a, b []uint64) float32 {
-	return ratio(float32(shared(a, b)), float32(min(len(a), len(b))))
-}
-
-// wordOverlap is the share of the smaller set of weighted words that is in the other.
-func wordOverlap(a, b []uint64) float32 {
-	return ratio(sharedWeight(a, b), min(totalWeight(a), totalWeight(b)))
-}
-
+// sharedWeight is the weight of the words that are in both sets.
 func sharedWeight(a, b []uint64) float32 {
 	sum := float32(0)
 	for i, j := 0, 0; i < len(a) && j < len(b); {

@@ -17,6 +17,8 @@ type comparison struct {
 	describing likenesses // words of the source's descriptions with those of the target's names
 
 	meanings, senses, values []*lexicon.Vector // of the source's fields
+	byGram, byValue, byWord  sharing           // the same fields, once indexed
+	indexed                  bool
 	column                   column
 	best, filled             []float32 // of whole
 }
@@ -87,8 +89,7 @@ func (c *comparison) pair(f *features, s, t int) {
 	c.compareDescriptions(f, source, target)
 	f[featureSense] = max(f[featureMeaning], c.column.sense[s])
 	f[featureNameValue] = max(0, c.column.sourceNames[s], c.column.targetNames[s]) // gender, and female
-	f[featureValueMeaning] = c.column.values[s]
-	compareValues(f, source.values, target.values)
+	c.compareValues(f, s, source.values, target.values)
 	f[featureFit] = fits[source.family][target.family]
 	compareSemantics(f, source.semantic, target.semantic)
 	if s == c.subject && target.labels {
@@ -127,7 +128,8 @@ func (c *comparison) compareName(f *features, s, t, i int) {
 	if len(from.words) == 0 || len(to.words) == 0 {
 		return
 	}
-	f[featureMeaning] = c.column.names[i*len(c.source.fields)+s]
+	at := i*len(c.source.fields) + s
+	f[featureMeaning] = c.column.names[at]
 	if from.joined == to.joined {
 		f[featureEqual] = 1
 	}
@@ -137,7 +139,7 @@ func (c *comparison) compareName(f *features, s, t, i int) {
 	f[featureSourceInside], f[featureTargetInside] = ratio(a.soft, fromTotal), ratio(b.soft, toTotal)
 	f[featureCover], f[featureStrict] = ratio(a.soft+b.soft, total), ratio(a.strict+b.strict, total)
 	f[featureHead] = c.names.of(from.words[len(from.words)-1], to.words[len(to.words)-1])
-	f[featureSpelling] = dice(from.grams, to.grams)
+	f[featureSpelling] = diceOf(c.column.grams[at], from.grams, to.grams)
 }
 
 // covered is how much of a text's words has a counterpart in another: at all, and one

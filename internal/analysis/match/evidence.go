@@ -18,7 +18,7 @@ func Compare(source []Profile, entity schema.Entity) [][]Evidence {
 	for s := range source {
 		all[s] = make([]Evidence, len(entity.Fields))
 		for t := range entity.Fields {
-			c.look(s, s+1, t)
+			c.lookAt(s, t)
 			var f features
 			c.pair(&f, s, t)
 			f[featureDescription] = c.descriptions(&c.source.fields[s], &c.target.fields[t])

@@ -59,7 +59,7 @@ func (c *comparison) each(visit func(s, t int, f *features)) {
 	}
 	var f features
 	for t := range targets {
-		c.look(0, sources, t)
+		c.lookAtAll(t)
 		for s := range sources {
 			c.pair(&f, s, t)
 			visit(s, t, &f)

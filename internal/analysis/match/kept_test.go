@@ -71,3 +71,28 @@ func TestShelfIsBounded(t *testing.T) {
 		t.Error("an entity as large as the shelf is kept")
 	}
 }
+
+// TestAllOrOne: what is looked up for all source fields at once is what two fields have
+// in common when they are compared alone.
+func TestAllOrOne(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(4, 9))
+	for _, entity := range ordinaryEntities(20, 12) {
+		source, target := ordinaryFields(random, 30), newSide(ProfilesOf(entity.Fields), nameConcepts(&entity))
+		all, one := newComparison(newSide(ProfilesOf(source), nil)), newComparison(newSide(ProfilesOf(source), nil))
+		all.against(target)
+		one.against(target)
+		for j := range target.fields {
+			all.lookAtAll(j)
+			for i := range source {
+				var got, want features
+				one.lookAt(i, j)
+				all.pair(&got, i, j)
+				one.pair(&want, i, j)
+				if got != want {
+					t.Errorf("%s with %s (-alone +with all):\n%s", source[i].Name, entity.Fields[j].Name, cmp.Diff(want, got))
+				}
+			}
+		}
+	}
+}

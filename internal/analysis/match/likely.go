@@ -49,7 +49,7 @@ func (l *likelyPairs) each(visit func(s, t int, f *features)) {
 	var f features
 	for s := range l.c.source.fields {
 		for _, t := range l.best(s) {
-			l.c.look(s, s+1, int(t))
+			l.c.lookAt(s, int(t))
 			l.c.pair(&f, s, int(t))
 			visit(s, int(t), &f)
 		}

@@ -99,17 +99,17 @@ func likeness(a, b *word) float32 {
 		return 1
 	case a.Concept == b.Concept:
 		return synonymStrength
-	case isNumber(a.Text) || isNumber(b.Text):
+	case a.digit || b.digit:
 		return 0
 	}
 	like := float32(0)
-	if cosine := lexicon.Similarity(a.lex, b.lex); cosine > wordFloor {
+	if cosine := a.lex.Similarity(b.lex); cosine > wordFloor {
 		like = (cosine - wordFloor) / (1 - wordFloor) * synonymStrength
 	}
 	if shortened(a.Text, b.Text) || shortened(b.Text, a.Text) {
 		like = max(like, 0.6)
 	}
-	if a.lex == lexicon.None || b.lex == lexicon.None { // two words that are known are not misspelt: form is not from
+	if a.lex.Word == lexicon.None || b.lex.Word == lexicon.None { // two words that are known are not misspelt: form is not from
 		if d := dice(a.grams, b.grams); d > 0.4 {
 			like = max(like, 0.9*d)
 		}
@@ -140,10 +140,15 @@ func shortened(short, long string) bool {
 
 // dice is the share of trigrams that two words have in common.
 func dice(a, b []uint64) float32 {
+	return diceOf(float32(shared(a, b)), a, b)
+}
+
+// diceOf is dice when what a and b have in common is counted.
+func diceOf(common float32, a, b []uint64) float32 {
 	if len(a) == 0 || len(b) == 0 {
 		return 0
 	}
-	return 2 * float32(shared(a, b)) / float32(len(a)+len(b))
+	return 2 * common / float32(len(a)+len(b))
 }
 
 // shared counts what two sorted lists have in common.

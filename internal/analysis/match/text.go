@@ -20,8 +20,9 @@ type text struct {
 type word struct {
 	Token
 
-	lex   lexicon.Word
+	lex   lexicon.Measured
 	grams []uint64 // of a word that may be misspelt, see hashedGrams
+	digit bool     // it is a number
 	// worth is how much the word tells, from its place in the name and how rare it is in
 	// any text; how rare it is among the fields at hand comes later.
 	worth float32
@@ -37,7 +38,7 @@ func nameText(tokens []Token) *text {
 	for i, token := range tokens {
 		t.words[i] = wordOf(token)
 		joined.WriteString(token.Text)
-		meaning.Add(t.words[i].lex, t.words[i].worth)
+		meaning.Add(t.words[i].lex.Word, t.words[i].worth)
 	}
 	t.joined = joined.String()
 	t.grams = hashedGrams(t.joined)
@@ -55,9 +56,9 @@ func direction(sum lexicon.Vector) *lexicon.Vector {
 }
 
 func wordOf(token Token) word {
-	w := word{Token: token, lex: lexicon.Find(token.Text), grams: hashedGrams(token.Text)}
+	w := word{Token: token, lex: lexicon.Find(token.Text).Measured(), grams: hashedGrams(token.Text), digit: isNumber(token.Text)}
 	rarity := float32(0.8) // of what is no word of any language: a name, a code
-	if w.lex != lexicon.None {
+	if w.lex.Word != lexicon.None {
 		rarity = w.lex.Rarity()
 	}
 	w.worth = float32(token.Weight) * (0.35 + 0.65*rarity)

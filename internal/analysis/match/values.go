@@ -26,6 +26,7 @@ const (
 type values struct {
 	whole   []uint64        // hashes of the values, sorted
 	words   []uint64        // hashes of their words, sorted
+	weight  float32         // of all words
 	meaning *lexicon.Vector // nil when there is none
 	pattern pattern
 	kind    kind
@@ -102,6 +103,7 @@ func valuesOf(f schema.Field) *values {
 	}
 	v.distinct = distinct(&v.whole)
 	distinct(&v.words)
+	v.weight = totalWeight(v.words)
 	v.pattern.scale(len(samples))
 	v.meaning = direction(meaning)
 	v.numbers = 2*numbers > len(samples)
