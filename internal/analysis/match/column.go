@@ -63,10 +63,26 @@ func (c *comparison) directions(from, to, t int) {
 	for i := range target.names {
 		target.names[i].meaning.Dots(c.meanings[from:to], k.names[i*n+from:i*n+to])
 	}
-	target.sense.Dots(c.senses[from:to], k.sense[from:to])
+	c.senseDots(from, to, target)
 	target.names[0].meaning.Dots(c.values[from:to], k.targetNames[from:to])
 	target.values.direction().Dots(c.meanings[from:to], k.sourceNames[from:to])
 	target.values.direction().Dots(c.values[from:to], k.values[from:to])
+}
+
+// senseDots leaves out where there is no description on either side: the senses are those
+// of the names.
+func (c *comparison) senseDots(from, to int, target *sideField) {
+	k := &c.column
+	if target.sense != target.names[0].meaning {
+		target.sense.Dots(c.senses[from:to], k.sense[from:to])
+		return
+	}
+	target.sense.Dots(c.ownSenses[from:to], k.sense[from:to])
+	for s := from; s < to; s++ {
+		if c.senses[s] == c.meanings[s] {
+			k.sense[s] = k.names[s]
+		}
+	}
 }
 
 // index enters what lookAtAll looks up.

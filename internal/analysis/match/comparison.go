@@ -17,6 +17,7 @@ type comparison struct {
 	describing likenesses // words of the source's descriptions with those of the target's names
 
 	meanings, senses, values []*lexicon.Vector // of the source's fields
+	ownSenses                []*lexicon.Vector // nil where they are those of the names
 	byGram, byValue, byWord  sharing           // the same fields, once indexed
 	indexed                  bool
 	column                   column
@@ -29,7 +30,10 @@ func newComparison(source *side) *comparison {
 	for i := range source.fields {
 		f := &source.fields[i]
 		c.meanings = append(c.meanings, f.names[0].meaning)
-		c.senses = append(c.senses, f.sense)
+		c.senses, c.ownSenses = append(c.senses, f.sense), append(c.ownSenses, f.sense)
+		if f.sense == f.names[0].meaning {
+			c.ownSenses[i] = nil
+		}
 		c.values = append(c.values, f.values.direction())
 	}
 	return c
@@ -160,7 +164,12 @@ func (c *comparison) mutual(from, to *numbered) (a, b covered) {
 		most := float32(0)
 		for j, other := range to.words {
 			like := c.names.of(word, other)
-			most, best[j] = max(most, like), max(best[j], like)
+			if like > most { // max would mind what is no number
+				most = like
+			}
+			if like > best[j] {
+				best[j] = like
+			}
 		}
 		a.add(from.worth[i]*c.sourceShare[word], most)
 	}

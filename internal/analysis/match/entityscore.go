@@ -29,10 +29,11 @@ var entityFeatureNames = [entityFeatureCount]string{
 
 // entityQuery is a schema whose entity is sought.
 type entityQuery struct {
-	profiles    []Profile
-	text, print fingerprint // of names and descriptions; of values, too
-	topic       topic
-	comparison  *comparison
+	profiles   []Profile
+	print      fingerprint  // of names, descriptions and values
+	text       *fingerprint // without values, once an entity without them was met
+	topic      topic
+	comparison *comparison
 }
 
 func newEntityQuery(source []Profile) *entityQuery {
@@ -40,13 +41,19 @@ func newEntityQuery(source []Profile) *entityQuery {
 	var sum lexicon.Vector
 	for i := range source {
 		sum.AddVector(source[i].name.meaning, 1)
-		q.text.merge(&source[i].text)
-		q.print.merge(&source[i].print)
 	}
-	q.text.bound()
-	q.print.bound()
+	q.print = merged(source, func(p *Profile) *fingerprint { return &p.print })
 	q.topic = topicOf(&sum)
 	return q
+}
+
+// withoutValues is the fingerprint of names and descriptions alone.
+func (q *entityQuery) withoutValues() *fingerprint {
+	if q.text == nil {
+		text := merged(q.profiles, func(p *Profile) *fingerprint { return &p.text })
+		q.text = &text
+	}
+	return q.text
 }
 
 // entityEvidence compares a schema with one entity.
@@ -57,7 +64,7 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 	own, other := &q.print, &x.fingerprints[entity]
 	if own.valued != other.valued {
 		// Values of one side alone make it neither more nor less like the other.
-		own = &q.text
+		own = q.withoutValues()
 		if target.text != nil {
 			other = target.text
 		}

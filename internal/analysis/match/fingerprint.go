@@ -56,10 +56,21 @@ func (f *fingerprint) addValues(field *schema.Field) {
 
 func (f *fingerprint) bound() { f.words, f.grams = bounded(f.words), bounded(f.grams) }
 
-// merge adds the sets of another fingerprint.
-func (f *fingerprint) merge(other *fingerprint) {
-	f.words, f.grams = append(f.words, other.words...), append(f.grams, other.grams...)
-	f.valued = f.valued || other.valued
+// merged is the fingerprint of all fields together.
+func merged(fields []Profile, of func(*Profile) *fingerprint) fingerprint {
+	words, grams := 0, 0
+	for i := range fields {
+		f := of(&fields[i])
+		words, grams = words+len(f.words), grams+len(f.grams)
+	}
+	all := fingerprint{words: make([]uint32, 0, words), grams: make([]uint32, 0, grams)}
+	for i := range fields {
+		f := of(&fields[i])
+		all.words, all.grams = append(all.words, f.words...), append(all.grams, f.grams...)
+		all.valued = all.valued || f.valued
+	}
+	all.bound()
+	return all
 }
 
 // textOf is the fingerprint of the names and descriptions alone.

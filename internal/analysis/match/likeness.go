@@ -9,11 +9,12 @@ import (
 // likenesses are how much words of a schema mean the same as words of entities, each
 // pair of words looked at once, in however many entities it is.
 type likenesses struct {
-	a       []word           // of the schema
-	b       []word           // of the entity at hand
-	begins  []int32          // by b's number: where its column begins
-	cells   []float32        // columns of a's numbers
-	columns map[string]int32 // where those of words begin, of all entities so far
+	a       []word      // of the schema
+	b       []word      // of the entity at hand
+	columns [][]float32 // by b's number, then by a's
+	known   map[string][]float32
+	size    int       // of all columns that are known
+	room    []float32 // for more of them
 	few     map[[2]int32]float32
 }
 
@@ -22,31 +23,44 @@ const (
 	keptLikenesses = 1 << 16
 	// denseLikenesses bounds the table of one entity to 16 MB.
 	denseLikenesses = 4 << 20
+	// columnsAtOnce get their memory together.
+	columnsAtOnce = 16
 	// unknownLikeness marks a pair that was not looked at.
 	unknownLikeness = -1
 )
 
 // against makes b the words to compare with.
 func (l *likenesses) against(b []word) {
-	l.b, l.begins, l.few = b, l.begins[:0], nil
+	l.b, l.columns, l.few = b, l.columns[:0], nil
 	if len(l.a)*len(b) > denseLikenesses {
 		l.few = make(map[[2]int32]float32)
 		return
 	}
-	if l.columns == nil || len(l.cells)+len(l.a)*len(b) > keptLikenesses {
-		l.columns, l.cells = make(map[string]int32, len(b)), l.cells[:0]
+	if l.known == nil || l.size+len(l.a)*len(b) > keptLikenesses {
+		l.known, l.size = make(map[string][]float32, len(b)), 0
 	}
 	for i := range b {
-		begin, known := l.columns[b[i].Text]
+		column, known := l.known[b[i].Text]
 		if !known {
-			begin = int32(len(l.cells))
-			l.columns[b[i].Text] = begin
-			for range l.a {
-				l.cells = append(l.cells, unknownLikeness)
-			}
+			column = l.column()
+			l.known[b[i].Text] = column
 		}
-		l.begins = append(l.begins, begin)
+		l.columns = append(l.columns, column)
 	}
+}
+
+func (l *likenesses) column() []float32 {
+	n := len(l.a)
+	if len(l.room) < n {
+		l.room = make([]float32, columnsAtOnce*n)
+	}
+	column := l.room[:n:n]
+	l.room = l.room[n:]
+	l.size += n
+	for i := range column {
+		column[i] = unknownLikeness
+	}
+	return column
 }
 
 // of is how much word a of the schema means the same as word b of the entity, 0 to 1.
@@ -54,7 +68,7 @@ func (l *likenesses) of(a, b int32) float32 {
 	if l.few != nil {
 		return l.ofFew(a, b)
 	}
-	cell := &l.cells[l.begins[b]+a]
+	cell := &l.columns[b][a]
 	if *cell == unknownLikeness {
 		*cell = likeness(&l.a[a], &l.b[b])
 	}
@@ -75,7 +89,9 @@ func (l *likenesses) ofFew(a, b int32) float32 {
 func (l *likenesses) most(a int32, among []int32) float32 {
 	best := float32(0)
 	for _, b := range among {
-		best = max(best, l.of(a, b))
+		if like := l.of(a, b); like > best {
+			best = like
+		}
 	}
 	return best
 }
@@ -84,7 +100,9 @@ func (l *likenesses) most(a int32, among []int32) float32 {
 func (l *likenesses) mostOf(among []int32, b int32) float32 {
 	best := float32(0)
 	for _, a := range among {
-		best = max(best, l.of(a, b))
+		if like := l.of(a, b); like > best {
+			best = like
+		}
 	}
 	return best
 }
