@@ -78,3 +78,81 @@ func BenchmarkProfile(b *testing.B) {
 		ProfileOf(f)
 	}
 }
+
+// BenchmarkRetrieve20 is what most schemas cost: 11 fields, among 20 entities of 10,
+// with values, some descriptions and some names that were learned.
+func BenchmarkRetrieve20(b *testing.B) {
+	x := NewIndex(ordinaryEntities(20, 10))
+	source := ProfilesOf(ordinaryFields(rand.New(rand.NewPCG(3, 4)), 11))
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(x.Retrieve(source, 10)) == 0 {
+			b.Fatal("no entity found")
+		}
+	}
+}
+
+// BenchmarkMatch11x10 is the comparison behind it, with the entity that is chosen.
+func BenchmarkMatch11x10(b *testing.B) {
+	x := NewIndex(ordinaryEntities(20, 10))
+	source := ProfilesOf(ordinaryFields(rand.New(rand.NewPCG(3, 4)), 11))
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Match(source, 3, 8)
+	}
+}
+
+func ordinaryEntities(n, fields int) []schema.Entity {
+	random := rand.New(rand.NewPCG(1, 2))
+	entities := make([]schema.Entity, n)
+	for i := range entities {
+		entities[i] = schema.Entity{ID: int64(i + 1), Name: nouns[i%len(nouns)], Fields: ordinaryFields(random, fields)}
+		for j := range entities[i].Fields {
+			if random.IntN(4) == 0 {
+				entities[i].Fields[j].Aliases = []string{syntheticFields(random, 1)[0].Name}
+			}
+		}
+	}
+	return entities
+}
+
+// ordinaryFields have values, and every fourth a description.
+func ordinaryFields(random *rand.Rand, n int) []schema.Field {
+	fields := syntheticFields(random, n)
+	for i := range fields {
+		f := &fields[i]
+		f.Sample = valueLike(random, f.Type)
+		for range 3 {
+			f.Samples = append(f.Samples, valueLike(random, f.Type))
+		}
+		if random.IntN(4) == 0 {
+			f.Description = fmt.Sprintf("The %s of a %s, as the %s department knows it", parts[random.IntN(len(parts))], nouns[random.IntN(len(nouns))], nouns[random.IntN(len(nouns))])
+		}
+	}
+	return fields
+}
+
+func valueLike(random *rand.Rand, typ string) json.RawMessage {
+	n := random.IntN(1000)
+	switch typ {
+	case "boolean":
+		return json.RawMessage(`"yes"`)
+	case "integer":
+		return fmt.Appendf(nil, "%d", n)
+	case "decimal":
+		return fmt.Appendf(nil, "%d.%02d", n, n%100)
+	case "date", "datetime":
+		return fmt.Appendf(nil, `"2024-%02d-%02d"`, 1+n%12, 1+n%28)
+	}
+	return fmt.Appendf(nil, "%q", nouns[n%len(nouns)]+" "+parts[n%len(parts)])
+}
+
+// BenchmarkNewIndex1 is about an entity that is proposed: its fields are matched before
+// it exists.
+func BenchmarkNewIndex1(b *testing.B) {
+	entities := ordinaryEntities(1, 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		NewIndex(entities)
+	}
+}

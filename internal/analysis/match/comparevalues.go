@@ -1,16 +1,14 @@
 package match
 
-// compareValues fills the features of values.
-func compareValues(f *features, source, target *Profile) {
-	f[featureNameValue] = max(nameOfValues(source, target), nameOfValues(target, source))
-	a, b := source.values, target.values
+// compareValues fills the features of values, where source field s has a.
+func (c *comparison) compareValues(f *features, s int, a, b *values) {
 	if a == nil || b == nil {
 		f[featureNoValues] = 1
 		return
 	}
-	f[featureValues] = overlap(a.whole, b.whole)
-	f[featureValueWords] = wordOverlap(a.words, b.words)
-	f[featureValueMeaning] = a.meaning.Dot(&b.meaning)
+	f[featureValues] = ratio(c.column.whole[s], float32(min(len(a.whole), len(b.whole))))
+	f[featureValueWords] = ratio(c.column.words[s], min(a.weight, b.weight))
+	f[featureValueMeaning] = c.column.values[s]
 	f[featurePattern] = a.pattern.like(&b.pattern)
 	if a.numbers && b.numbers {
 		f[featureRange] = rangeLikeness(a, b)
@@ -23,25 +21,7 @@ func compareValues(f *features, source, target *Profile) {
 	}
 }
 
-// nameOfValues is how near one field's name is to what the other's values mean:
-// gender, and female.
-func nameOfValues(named, valued *Profile) float32 {
-	if valued.values == nil {
-		return 0
-	}
-	return max(0, named.name.meaning.Dot(&valued.values.meaning))
-}
-
-// overlap is the share of the smaller set that is in the other.
-func overlap(a, b []uint64) float32 {
-	return ratio(float32(shared(a, b)), float32(min(len(a), len(b))))
-}
-
-// wordOverlap is the share of the smaller set of weighted words that is in the other.
-func wordOverlap(a, b []uint64) float32 {
-	return ratio(sharedWeight(a, b), min(totalWeight(a), totalWeight(b)))
-}
-
+// sharedWeight is the weight of the words that are in both sets.
 func sharedWeight(a, b []uint64) float32 {
 	sum := float32(0)
 	for i, j := 0, 0; i < len(a) && j < len(b); {

@@ -1,142 +1,104 @@
 package match
 
-import (
-	"math"
-)
+import "github.com/schemacast/schemacast/internal/analysis/match/lexicon"
 
-// comparison compares the fields of one schema with those of one entity.
+// comparison compares the fields of one schema with those of one entity after another.
 type comparison struct {
-	source, target side
-	alike          likenesses
+	source, target *side
 	subject        int // the source field that names the rows, or -1
+
+	// What the words of names tell, among the fields of both sides, and what all words of
+	// a name do.
+	sourceShare, targetShare []float32
+	sourceTotal, targetTotal []float32 // by name; the target's as they follow each other
+
+	names      likenesses // words of names with those of names
+	described  likenesses // words of the source's names with those of the target's descriptions
+	describing likenesses // words of the source's descriptions with those of the target's names
+
+	meanings, senses, values []*lexicon.Vector // of the source's fields
+	ownSenses                []*lexicon.Vector // nil where they are those of the names
+	byGram, byValue, byWord  sharing           // the same fields, once indexed
+	indexed                  bool
+	column                   column
+	best, filled             []float32 // of whole
 }
 
-// side is the fields of a schema or an entity, their words numbered.
-type side struct {
-	profiles []Profile
-	fields   []sideField
-	words    []*word // by number, each once
-	numbers  map[string]int32
-}
-
-type sideField struct {
-	name        numbered
-	aliases     []numbered
-	description numbered
-}
-
-// numbered is a text as numbers of words.
-type numbered struct {
-	words []int32
-	worth []float32 // what each tells, among these fields
-	total float32
-}
-
-// newComparison prepares both sides. Words in faint are those of the entity's own
-// name.
-func newComparison(source, target []Profile, faint map[string]bool) *comparison {
-	share := shares(source, target, faint)
-	c := &comparison{source: newSide(source, share), target: newSide(target, share), subject: subjectOf(source)}
-	c.alike = newLikenesses(c.source.words, c.target.words)
+func newComparison(source *side) *comparison {
+	c := &comparison{source: source, subject: source.subject()}
+	c.names.a, c.described.a, c.describing.a = source.names.words, source.names.words, source.prose.words
+	for i := range source.fields {
+		f := &source.fields[i]
+		c.meanings = append(c.meanings, f.names[0].meaning)
+		c.senses, c.ownSenses = append(c.senses, f.sense), append(c.ownSenses, f.sense)
+		if f.sense == f.names[0].meaning {
+			c.ownSenses[i] = nil
+		}
+		c.values = append(c.values, f.values.direction())
+	}
 	return c
 }
 
-func newSide(profiles []Profile, share map[string]float32) side {
-	s := side{profiles: profiles, fields: make([]sideField, len(profiles)), numbers: make(map[string]int32)}
-	for i := range profiles {
-		p := &profiles[i]
-		f := &s.fields[i]
-		f.name = s.number(&p.name, share)
-		for j := range p.aliases {
-			f.aliases = append(f.aliases, s.number(&p.aliases[j], share))
-		}
-		if p.description != nil {
-			f.description = s.number(p.description, share)
-		}
-	}
-	return s
+// against makes target the side to compare with.
+func (c *comparison) against(target *side) {
+	c.target = target
+	c.sourceShare = sharesOf(c.sourceShare[:0], c.source.names.words, c.source.share, target.share)
+	c.targetShare = sharesOf(c.targetShare[:0], target.names.words, c.source.share, target.share)
+	c.sourceTotal = totals(c.sourceTotal[:0], c.source.fields, c.sourceShare)
+	c.targetTotal = totals(c.targetTotal[:0], target.fields, c.targetShare)
+	c.names.against(target.names.words)
+	c.described.against(target.prose.words)
+	c.describing.against(target.names.words)
 }
 
-func (s *side) number(t *text, share map[string]float32) numbered {
-	n := numbered{words: make([]int32, len(t.words)), worth: make([]float32, len(t.words))}
-	for i := range t.words {
-		w := &t.words[i]
-		id, ok := s.numbers[w.Text]
-		if !ok {
-			id = int32(len(s.words))
-			s.numbers[w.Text] = id
-			s.words = append(s.words, w)
-		}
-		n.words[i], n.worth[i] = id, w.worth*shareOf(share, w.Concept)
-		n.total += n.worth[i]
+// sharesOf is how much words tell: what stands in most fields of either side tells few
+// of them apart.
+func sharesOf(shares []float32, words []word, a, b map[string]float32) []float32 {
+	for i := range words {
+		concept := words[i].Concept
+		shares = append(shares, min(shareOf(a, concept), shareOf(b, concept)))
 	}
-	return n
+	return shares
 }
 
-// shares says how much a word tells here: one that stands in most fields of either
-// side tells few of them apart.
-func shares(source, target []Profile, faint map[string]bool) map[string]float32 {
-	share := make(map[string]float32)
-	for _, profiles := range [][]Profile{source, target} {
-		for concept, n := range conceptCounts(profiles) {
-			s := rarityAmong(n, len(profiles))
-			if have, ok := share[concept]; !ok || s < have {
-				share[concept] = s
-			}
+func totals(totals []float32, fields []sideField, share []float32) []float32 {
+	for i := range fields {
+		for j := range fields[i].names {
+			totals = append(totals, fields[i].names[j].total(share))
 		}
 	}
-	for concept := range faint {
-		share[concept] = min(faintWeight, shareOf(share, concept))
-	}
-	return share
+	return totals
 }
 
-// conceptCounts says in how many names each concept stands.
-func conceptCounts(profiles []Profile) map[string]int {
-	count := make(map[string]int)
-	for i := range profiles {
-		last := ""
-		for j := range profiles[i].name.words {
-			concept := profiles[i].name.words[j].Concept
-			if concept != last {
-				count[concept]++
-			}
-			last = concept
-		}
+func (n *numbered) total(share []float32) float32 {
+	total := float32(0)
+	for i, word := range n.words {
+		total += n.worth[i] * share[word]
 	}
-	return count
+	return total
 }
 
-func shareOf(share map[string]float32, concept string) float32 {
-	if s, ok := share[concept]; ok {
-		return s
+func ratio(part, total float32) float32 {
+	if total <= 0 {
+		return 0
 	}
-	return 1
+	return part / total
 }
 
-// rarityAmong is 1 for a word of one field and falls with the logarithm to 0.3 for a
-// word of all.
-func rarityAmong(n, fields int) float32 {
-	if n <= 1 {
-		return 1
-	}
-	return 1 - 0.7*float32(math.Log(float64(n))/math.Log(float64(max(fields, 8))))
-}
-
-// pair computes the features of two fields.
-func (c *comparison) pair(s, t int) features {
-	var f features
-	source, target := &c.source.profiles[s], &c.target.profiles[t]
-	c.names(&f, s, t)
-	c.descriptions(&f, s, t)
-	f[featureSense] = max(f[featureMeaning], source.sense.Dot(&target.sense))
-	compareValues(&f, source, target)
-	f[featureFit] = float32(Fit(source.Family, target.Family))
-	compareSemantics(&f, source.Semantic, target.Semantic)
+// pair computes the features of two fields that were looked at.
+func (c *comparison) pair(f *features, s, t int) {
+	*f = features{}
+	source, target := &c.source.fields[s], &c.target.fields[t]
+	c.compareNames(f, s, t)
+	c.compareDescriptions(f, source, target)
+	f[featureSense] = max(f[featureMeaning], c.column.sense[s])
+	f[featureNameValue] = max(0, c.column.sourceNames[s], c.column.targetNames[s]) // gender, and female
+	c.compareValues(f, s, source.values, target.values)
+	f[featureFit] = fits[source.family][target.family]
+	compareSemantics(f, source.semantic, target.semantic)
 	if s == c.subject && target.labels {
 		f[featureSubject] = 1
 	}
-	return f
 }
 
 func compareSemantics(f *features, a, b Semantic) {
@@ -151,94 +113,119 @@ func compareSemantics(f *features, a, b Semantic) {
 	}
 }
 
-// names compares the source's name with the target's and with each name that was
+// compareNames compares the source's name with the target's and with each name that was
 // mapped to it before; the best counts.
-func (c *comparison) names(f *features, s, t int) {
-	source, target := &c.source.profiles[s], &c.target.profiles[t]
-	from, to := &c.source.fields[s].name, &c.target.fields[t]
-	c.compareNames(f, &source.name, &target.name, from, &to.name)
-	for i := range to.aliases {
+func (c *comparison) compareNames(f *features, s, t int) {
+	c.compareName(f, s, t, 0)
+	for i := 1; i < len(c.target.fields[t].names); i++ {
 		var other features
-		c.compareNames(&other, &source.name, &target.aliases[i], from, &to.aliases[i])
+		c.compareName(&other, s, t, i)
 		if other[featureCover]+other[featureEqual] > f[featureCover]+f[featureEqual] {
 			copy(f[featureEqual:featureDescribed], other[featureEqual:featureDescribed])
 		}
 	}
 }
 
-func (c *comparison) compareNames(f *features, a, b *text, from, to *numbered) {
-	if len(a.words) == 0 || len(b.words) == 0 {
+func (c *comparison) compareName(f *features, s, t, i int) {
+	source, target := &c.source.fields[s], &c.target.fields[t]
+	from, to := &source.names[0], &target.names[i]
+	if len(from.words) == 0 || len(to.words) == 0 {
 		return
 	}
-	f[featureMeaning] = a.meaning.Dot(&b.meaning)
-	if a.joined == b.joined {
+	at := i*len(c.source.fields) + s
+	f[featureMeaning] = c.column.names[at]
+	if from.joined == to.joined {
 		f[featureEqual] = 1
 	}
-	inA, strictA := c.cover(from, to, c.alike.of)
-	inB, strictB := c.cover(to, from, c.alike.turned)
-	total := from.total + to.total
-	f[featureSourceInside], f[featureTargetInside] = ratio(inA, from.total), ratio(inB, to.total)
-	f[featureCover], f[featureStrict] = ratio(inA+inB, total), ratio(strictA+strictB, total)
-	f[featureHead] = c.alike.of(from.words[len(from.words)-1], to.words[len(to.words)-1])
-	f[featureSpelling] = dice(a.grams, b.grams)
+	a, b := c.mutual(&from.numbered, &to.numbered)
+	fromTotal, toTotal := c.sourceTotal[source.first], c.targetTotal[target.first+i]
+	total := fromTotal + toTotal
+	f[featureSourceInside], f[featureTargetInside] = ratio(a.soft, fromTotal), ratio(b.soft, toTotal)
+	f[featureCover], f[featureStrict] = ratio(a.soft+b.soft, total), ratio(a.strict+b.strict, total)
+	f[featureHead] = c.names.of(from.words[len(from.words)-1], to.words[len(to.words)-1])
+	f[featureSpelling] = diceOf(c.column.grams[at], from.grams, to.grams)
 }
 
-func ratio(part, total float32) float32 {
-	if total <= 0 {
-		return 0
+// covered is how much of a text's words has a counterpart in another: at all, and one
+// that is the same word or its synonym.
+type covered struct{ soft, strict float32 }
+
+func (c *covered) add(worth, best float32) {
+	c.soft += worth * best
+	if best >= synonymStrength {
+		c.strict += worth * best
 	}
-	return part / total
 }
 
-// cover is how much of a's words has a counterpart in b: at all, and one that is the
-// same word or its synonym.
-func (c *comparison) cover(a, b *numbered, alike func(a, b int32) float32) (soft, strict float32) {
-	for i, word := range a.words {
-		best := float32(0)
-		for _, other := range b.words {
-			best = max(best, alike(word, other))
+// mutual is how much of each of two names is in the other.
+func (c *comparison) mutual(from, to *numbered) (a, b covered) {
+	var best [maxTokens]float32 // by word of to
+	for i, word := range from.words {
+		most := float32(0)
+		for j, other := range to.words {
+			like := c.names.of(word, other)
+			if like > most { // max would mind what is no number
+				most = like
+			}
+			if like > best[j] {
+				best[j] = like
+			}
 		}
-		soft += a.worth[i] * best
-		if best >= synonymStrength {
-			strict += a.worth[i] * best
-		}
+		a.add(from.worth[i]*c.sourceShare[word], most)
 	}
-	return soft, strict
+	for j, word := range to.words {
+		b.add(to.worth[j]*c.targetShare[word], best[j])
+	}
+	return a, b
 }
 
-func (c *comparison) descriptions(f *features, s, t int) {
-	source, target := &c.source.fields[s], &c.target.fields[t]
-	describedSource, describedTarget := len(source.description.words) > 0, len(target.description.words) > 0
-	if !describedSource && !describedTarget {
+// compareDescriptions looks for each name in the other's description.
+func (c *comparison) compareDescriptions(f *features, source, target *sideField) {
+	inSource, inTarget := source.description.words, target.description.words
+	if len(inSource)+len(inTarget) == 0 {
 		f[featureNoDescription] = 1
 		return
 	}
-	if describedTarget {
-		in, _ := c.cover(&source.name, &target.description, c.alike.of)
-		f[featureDescribed] = ratio(in, source.name.total)
+	if len(inTarget) > 0 {
+		found, name := covered{}, &source.names[0]
+		for i, word := range name.words {
+			found.add(name.worth[i]*c.sourceShare[word], c.described.most(word, inTarget))
+		}
+		f[featureDescribed] = ratio(found.soft, c.sourceTotal[source.first])
 	}
-	if describedSource {
-		in, _ := c.cover(&target.name, &source.description, c.alike.turned)
-		f[featureDescribed] = max(f[featureDescribed], ratio(in, target.name.total))
+	if len(inSource) > 0 {
+		found, name := covered{}, &target.names[0]
+		for i, word := range name.words {
+			found.add(name.worth[i]*c.targetShare[word], c.describing.mostOf(inSource, word))
+		}
+		f[featureDescribed] = max(f[featureDescribed], ratio(found.soft, c.targetTotal[target.first]))
 	}
-	if describedSource && describedTarget {
-		_, inA := c.cover(&source.description, &target.description, c.alike.of)
-		_, inB := c.cover(&target.description, &source.description, c.alike.turned)
-		f[featureDescription] = max(ratio(inA, source.description.total), ratio(inB, target.description.total))
+	if descriptionCounts {
+		f[featureDescription] = c.descriptions(source, target)
 	}
 }
 
-// subjectOf finds the field that names the rows: the first whose values are texts
-// that do not repeat.
-func subjectOf(fields []Profile) int {
-	for i := range fields {
-		v := fields[i].values
-		if v == nil || !v.distinct || len(v.whole) < 2 {
-			continue
+// descriptionCounts says whether the weights make anything of featureDescription, which
+// takes longer than all others.
+var descriptionCounts = rankWeights[featureDescription] != 0 || decisionWeights[featureDescription] != 0
+
+// descriptions is how much the words of two descriptions have in common.
+func (c *comparison) descriptions(source, target *sideField) float32 {
+	from, to := &source.description, &target.description
+	return max(c.inCommon(from, &c.source.prose, to, &c.target.prose), c.inCommon(to, &c.target.prose, from, &c.source.prose))
+}
+
+// inCommon is the share of a's words that are in b, as they are or as synonyms.
+func (c *comparison) inCommon(a *numbered, words *glossary, b *numbered, others *glossary) float32 {
+	in, total := covered{}, float32(0)
+	for i, id := range a.words {
+		w, best := &words.words[id], float32(0)
+		for _, other := range b.words {
+			best = max(best, likeness(w, &others.words[other]))
 		}
-		if v.kind == kindText || v.kind == kindWord {
-			return i
-		}
+		worth := a.worth[i] * min(shareOf(c.source.share, w.Concept), shareOf(c.target.share, w.Concept))
+		in.add(worth, best)
+		total += worth
 	}
-	return -1
+	return ratio(in.strict, total)
 }

@@ -29,35 +29,45 @@ var entityFeatureNames = [entityFeatureCount]string{
 
 // entityQuery is a schema whose entity is sought.
 type entityQuery struct {
-	profiles    []Profile
-	text, print fingerprint // of names and descriptions; of values, too
-	topic       topic
+	profiles   []Profile
+	print      fingerprint  // of names, descriptions and values
+	text       *fingerprint // without values, once an entity without them was met
+	topic      topic
+	comparison *comparison
 }
 
 func newEntityQuery(source []Profile) *entityQuery {
-	q := &entityQuery{profiles: source}
+	q := &entityQuery{profiles: source, comparison: newComparison(newSide(source, nil))}
 	var sum lexicon.Vector
 	for i := range source {
-		sum.AddVector(&source[i].name.meaning, 1)
-		q.text.merge(&source[i].text)
-		q.print.merge(&source[i].print)
+		sum.AddVector(source[i].name.meaning, 1)
 	}
-	q.text.bound()
-	q.print.bound()
+	q.print = merged(source, func(p *Profile) *fingerprint { return &p.print })
 	q.topic = topicOf(&sum)
 	return q
 }
 
+// withoutValues is the fingerprint of names and descriptions alone.
+func (q *entityQuery) withoutValues() *fingerprint {
+	if q.text == nil {
+		text := merged(q.profiles, func(p *Profile) *fingerprint { return &p.text })
+		q.text = &text
+	}
+	return q.text
+}
+
 // entityEvidence compares a schema with one entity.
 func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
-	target := x.profiles(entity)
-	c := newComparison(q.profiles, target, x.faintWords(entity))
-	f := c.whole(c.rows())
+	target := x.ready(entity)
+	q.comparison.against(target.side)
+	f := q.comparison.whole()
 	own, other := &q.print, &x.fingerprints[entity]
 	if own.valued != other.valued {
 		// Values of one side alone make it neither more nor less like the other.
-		text := textOf(x.all[entity].Fields, target)
-		own, other = &q.text, &text
+		own = q.withoutValues()
+		if target.text != nil {
+			other = target.text
+		}
 	}
 	var common float32
 	f[entityWords], common = x.wordRarity.cosine(own.words, other.words)
@@ -68,29 +78,34 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 }
 
 // whole computes what the pairs say together.
-func (c *comparison) whole(rows [][]judged) entityFeatures {
+func (c *comparison) whole() entityFeatures {
 	var f entityFeatures
-	best := make([]float32, len(rows)) // raw score by source field
-	filled := make([]float32, len(c.target.profiles))
-	for t := range filled {
-		filled[t] = nothing
+	c.best = unmatched(c.best, len(c.source.fields)) // raw score by source field
+	c.filled = unmatched(c.filled, len(c.target.fields))
+	c.each(func(s, t int, f *features) {
+		raw := rank(f)
+		c.best[s], c.filled[t] = max(c.best[s], raw), max(c.filled[t], raw)
+	})
+	for _, raw := range c.best {
+		f[entityCover] += fitting(raw) / float32(len(c.best))
+		f[entitySurely] += fittingWell(raw) / float32(len(c.best))
 	}
-	for s, row := range rows {
-		best[s] = nothing
-		for _, j := range row {
-			best[s] = max(best[s], j.raw)
-			filled[j.target] = max(filled[j.target], j.raw)
-		}
-		f[entityCover] += fitting(best[s]) / float32(len(rows))
-		f[entitySurely] += fittingWell(best[s]) / float32(len(rows))
+	for _, raw := range c.filled {
+		f[entityFilled] += fitting(raw) / float32(len(c.filled))
 	}
-	for _, raw := range filled {
-		f[entityFilled] += fitting(raw) / float32(len(filled))
-	}
-	slices.Sort(best)
-	f[entityBest] = fittingWell(best[len(best)-1])
-	f[entityMedian] = fittingWell(best[len(best)/2])
+	slices.Sort(c.best)
+	f[entityBest] = fittingWell(c.best[len(c.best)-1])
+	f[entityMedian] = fittingWell(c.best[len(c.best)/2])
 	return f
+}
+
+// unmatched is a list of n raw scores of no pair.
+func unmatched(list []float32, n int) []float32 {
+	list = sized(list, n)
+	for i := range list {
+		list[i] = nothing
+	}
+	return list
 }
 
 // fitting and fittingWell squash raw scores: nine in ten pairs of unrelated fields are

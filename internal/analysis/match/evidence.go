@@ -12,12 +12,16 @@ func EvidenceNames() []string { return featureNames[:] }
 // Compare returns the evidence for each pair of a source field and a field of the
 // entity.
 func Compare(source []Profile, entity schema.Entity) [][]Evidence {
-	c := newComparison(source, ProfilesOf(entity.Fields), nameConcepts(&entity))
+	c := newComparison(newSide(source, nil))
+	c.against(newSide(ProfilesOf(entity.Fields), nameConcepts(&entity)))
 	all := make([][]Evidence, len(source))
 	for s := range source {
 		all[s] = make([]Evidence, len(entity.Fields))
 		for t := range entity.Fields {
-			f := c.pair(s, t)
+			c.lookAt(s, t)
+			var f features
+			c.pair(&f, s, t)
+			f[featureDescription] = c.descriptions(&c.source.fields[s], &c.target.fields[t])
 			all[s][t] = f[:]
 		}
 	}

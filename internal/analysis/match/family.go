@@ -14,6 +14,7 @@ const (
 	FamilyTime
 	FamilyObject
 	FamilyArray
+	familyCount
 )
 
 // FamilyOf returns the family of one of the app's type words.
@@ -62,6 +63,16 @@ func Fit(source, target Family) float64 {
 	}
 	return 0 // a flag is no date
 }
+
+// fits are Fit of all families.
+var fits = func() (fits [familyCount][familyCount]float32) {
+	for source := range familyCount {
+		for target := range familyCount {
+			fits[source][target] = float32(Fit(source, target))
+		}
+	}
+	return fits
+}()
 
 // fitNested is about a list or an object on one side: text can hold either, and an
 // object may hold a list.

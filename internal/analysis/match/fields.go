@@ -25,8 +25,9 @@ func (x *Index) Match(source []Profile, entity, k int) [][]Candidate {
 	if k <= 0 || len(source) == 0 || entity < 0 || entity >= len(x.all) {
 		return make([][]Candidate, len(source))
 	}
-	c := newComparison(source, x.profiles(entity), x.faintWords(entity))
-	found := decide(c.rows(), len(source), len(c.target.profiles))
+	c := newComparison(newSide(source, nil))
+	c.against(x.ready(entity).side)
+	found := decide(c.rows(), len(source), len(c.target.fields))
 	for s := range found {
 		found[s] = bestCandidates(found[s], k)
 	}
@@ -35,23 +36,35 @@ func (x *Index) Match(source []Profile, entity, k int) [][]Candidate {
 
 // rows judges every pair, or, of many, the likely ones.
 func (c *comparison) rows() [][]judged {
-	sources, targets := len(c.source.profiles), len(c.target.profiles)
+	sources, width := len(c.source.fields), len(c.target.fields)
+	if sources*width > allPairs {
+		width = min(width, likelyTargets)
+	}
+	all := make([]judged, sources*width)
 	rows := make([][]judged, sources)
-	var likely *likelyPairs
-	if sources*targets > allPairs {
-		likely = newLikelyPairs(c)
-	}
 	for s := range rows {
-		if likely != nil {
-			rows[s] = likely.row(s)
-			continue
-		}
-		rows[s] = make([]judged, targets)
-		for t := range targets {
-			rows[s][t] = c.judge(s, t)
+		rows[s] = all[s*width : s*width : (s+1)*width]
+	}
+	c.each(func(s, t int, f *features) { rows[s] = append(rows[s], judge(t, f)) })
+	return rows
+}
+
+// each visits every pair, or, of many, the likely ones; those of a source field in the
+// order of the targets.
+func (c *comparison) each(visit func(s, t int, f *features)) {
+	sources, targets := len(c.source.fields), len(c.target.fields)
+	if sources*targets > allPairs {
+		newLikelyPairs(c).each(visit)
+		return
+	}
+	var f features
+	for t := range targets {
+		c.lookAtAll(t)
+		for s := range sources {
+			c.pair(&f, s, t)
+			visit(s, t, &f)
 		}
 	}
-	return rows
 }
 
 // hardly is the score of pairs that are not worth listing.

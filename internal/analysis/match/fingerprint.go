@@ -56,10 +56,21 @@ func (f *fingerprint) addValues(field *schema.Field) {
 
 func (f *fingerprint) bound() { f.words, f.grams = bounded(f.words), bounded(f.grams) }
 
-// merge adds the sets of another fingerprint.
-func (f *fingerprint) merge(other *fingerprint) {
-	f.words, f.grams = append(f.words, other.words...), append(f.grams, other.grams...)
-	f.valued = f.valued || other.valued
+// merged is the fingerprint of all fields together.
+func merged(fields []Profile, of func(*Profile) *fingerprint) fingerprint {
+	words, grams := 0, 0
+	for i := range fields {
+		f := of(&fields[i])
+		words, grams = words+len(f.words), grams+len(f.grams)
+	}
+	all := fingerprint{words: make([]uint32, 0, words), grams: make([]uint32, 0, grams)}
+	for i := range fields {
+		f := of(&fields[i])
+		all.words, all.grams = append(all.words, f.words...), append(all.grams, f.grams...)
+		all.valued = all.valued || f.valued
+	}
+	all.bound()
+	return all
 }
 
 // textOf is the fingerprint of the names and descriptions alone.
@@ -116,13 +127,21 @@ func raritiesOf(fingerprints []fingerprint, exponent int, set func(*fingerprint)
 		}
 	}
 	total := float64(len(fingerprints) + pseudoEntities)
+	var byCount []float32 // most buckets have one of few counts
 	for b, n := range counts {
-		// What no entity has is taken for as rare as what one has: in a small tenant most
-		// values of a new source are not known yet, and would drown what is.
-		rarity := math.Log((total + 1) / (max(float64(n), 1) + 1))
-		counts[b] = float32(math.Pow(rarity, float64(exponent)))
+		for len(byCount) <= int(n) {
+			byCount = append(byCount, rarityOf(len(byCount), total, exponent))
+		}
+		counts[b] = byCount[int(n)]
 	}
 	return counts
+}
+
+// rarityOf takes what no entity has for as rare as what one has: in a small tenant
+// most values of a new source are not known yet, and would drown what is.
+func rarityOf(count int, total float64, exponent int) float32 {
+	rarity := math.Log((total + 1) / (max(float64(count), 1) + 1))
+	return float32(math.Pow(rarity, float64(exponent)))
 }
 
 // cosine is how alike two sets are, rare members first, and how much what they have in

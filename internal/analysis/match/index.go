@@ -7,8 +7,8 @@ import (
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
-// Index is the entities of one tenant, ready to be matched against. It is immutable
-// once built, so any number of goroutines may use it.
+// Index is the entities of one tenant, ready to be matched against. Its answers never
+// change once it is built, and any number of goroutines may use it.
 type Index struct {
 	all        []schema.Entity
 	fieldCount int // of all entities
@@ -22,6 +22,8 @@ type Index struct {
 	fingerprints           []fingerprint // by entity
 	wordRarity, gramRarity rarities
 	topics                 []topic // by entity
+
+	shelf shelf
 }
 
 const (
@@ -45,7 +47,7 @@ func NewIndex(entities []schema.Entity) *Index {
 		fingerprints: make([]fingerprint, len(entities)),
 		topics:       make([]topic, len(entities)),
 	}
-	names := make(map[string]text) // field names repeat in most entities
+	names := make(map[string]*text) // field names repeat in most entities
 	for i := range entities {
 		x.add(int32(i), names)
 	}
@@ -55,7 +57,7 @@ func NewIndex(entities []schema.Entity) *Index {
 	return x
 }
 
-func (x *Index) add(position int32, names map[string]text) {
+func (x *Index) add(position int32, names map[string]*text) {
 	entity := &x.all[position]
 	x.fieldCount += len(entity.Fields)
 	var sum lexicon.Vector
@@ -66,7 +68,7 @@ func (x *Index) add(position int32, names map[string]text) {
 			name = nameText(Tokens(f.Name))
 			names[f.Name] = name
 		}
-		sum.AddVector(&name.meaning, 1)
+		sum.AddVector(name.meaning, 1)
 		x.fingerprints[position].addText(f, name.words)
 		x.fingerprints[position].addValues(f)
 		x.post(position, name.words)
@@ -122,20 +124,8 @@ func (x *Index) weight(concept string, entities int) float32 {
 	return float32(weight)
 }
 
-// profiles are made when an entity is compared: kept for all entities of a tenant they
-// would take hundreds of megabytes.
-func (x *Index) profiles(entity int) []Profile {
-	profiles := make([]Profile, len(x.all[entity].Fields))
-	for i, f := range x.all[entity].Fields {
-		profiles[i] = profileOf(f)
-	}
-	return profiles
-}
-
-// faintWords are the concepts of the entity's own name: customer_email of a Customer is
-// its e-mail address.
-func (x *Index) faintWords(entity int) map[string]bool { return nameConcepts(&x.all[entity]) }
-
+// nameConcepts are the concepts of the entity's own name: customer_email of a Customer
+// is its e-mail address.
 func nameConcepts(entity *schema.Entity) map[string]bool {
 	concepts := make(map[string]bool)
 	for _, t := range Tokens(entity.Name) {

@@ -6,53 +6,106 @@ import (
 	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
 )
 
-// likenesses are how much the words of two sides mean the same, each pair of words
-// looked at once.
+// likenesses are how much words of a schema mean the same as words of entities, each
+// pair of words looked at once, in however many entities it is.
 type likenesses struct {
-	a, b  []*word
-	dense []float32 // by a's and b's number; unknown until looked at
-	few   map[[2]int32]float32
+	a       []word      // of the schema
+	b       []word      // of the entity at hand
+	columns [][]float32 // by b's number, then by a's
+	known   map[string][]float32
+	size    int       // of all columns that are known
+	room    []float32 // for more of them
+	few     map[[2]int32]float32
 }
 
-// denseLikenesses bounds the table to 16 MB.
-const denseLikenesses = 4 << 20
+const (
+	// keptLikenesses bounds what is kept of earlier entities to 256 KB.
+	keptLikenesses = 1 << 16
+	// denseLikenesses bounds the table of one entity to 16 MB.
+	denseLikenesses = 4 << 20
+	// columnsAtOnce get their memory together.
+	columnsAtOnce = 16
+	// unknownLikeness marks a pair that was not looked at.
+	unknownLikeness = -1
+)
 
-// unknownLikeness marks a pair that was not looked at.
-const unknownLikeness = -1
-
-func newLikenesses(a, b []*word) likenesses {
-	l := likenesses{a: a, b: b}
-	if len(a)*len(b) > denseLikenesses {
+// against makes b the words to compare with.
+func (l *likenesses) against(b []word) {
+	l.b, l.columns, l.few = b, l.columns[:0], nil
+	if len(l.a)*len(b) > denseLikenesses {
 		l.few = make(map[[2]int32]float32)
-		return l
+		return
 	}
-	l.dense = make([]float32, len(a)*len(b))
-	for i := range l.dense {
-		l.dense[i] = unknownLikeness
+	if l.known == nil || l.size+len(l.a)*len(b) > keptLikenesses {
+		l.known, l.size = make(map[string][]float32, len(b)), 0
 	}
-	return l
-}
-
-// of is how much word a of the one side means the same as word b of the other, 0 to 1.
-func (l *likenesses) of(a, b int32) float32 {
-	if l.dense == nil {
-		key := [2]int32{a, b}
-		known, ok := l.few[key]
-		if !ok {
-			known = likeness(l.a[a], l.b[b])
-			l.few[key] = known
+	for i := range b {
+		column, known := l.known[b[i].Text]
+		if !known {
+			column = l.column()
+			l.known[b[i].Text] = column
 		}
-		return known
+		l.columns = append(l.columns, column)
 	}
-	at := int(a)*len(l.b) + int(b)
-	if l.dense[at] == unknownLikeness {
-		l.dense[at] = likeness(l.a[a], l.b[b])
-	}
-	return l.dense[at]
 }
 
-// turned is of from the other side.
-func (l *likenesses) turned(b, a int32) float32 { return l.of(a, b) }
+func (l *likenesses) column() []float32 {
+	n := len(l.a)
+	if len(l.room) < n {
+		l.room = make([]float32, columnsAtOnce*n)
+	}
+	column := l.room[:n:n]
+	l.room = l.room[n:]
+	l.size += n
+	for i := range column {
+		column[i] = unknownLikeness
+	}
+	return column
+}
+
+// of is how much word a of the schema means the same as word b of the entity, 0 to 1.
+func (l *likenesses) of(a, b int32) float32 {
+	if l.few != nil {
+		return l.ofFew(a, b)
+	}
+	cell := &l.columns[b][a]
+	if *cell == unknownLikeness {
+		*cell = likeness(&l.a[a], &l.b[b])
+	}
+	return *cell
+}
+
+func (l *likenesses) ofFew(a, b int32) float32 {
+	key := [2]int32{a, b}
+	known, ok := l.few[key]
+	if !ok {
+		known = likeness(&l.a[a], &l.b[b])
+		l.few[key] = known
+	}
+	return known
+}
+
+// most is the best that word a has among words of the entity.
+func (l *likenesses) most(a int32, among []int32) float32 {
+	best := float32(0)
+	for _, b := range among {
+		if like := l.of(a, b); like > best {
+			best = like
+		}
+	}
+	return best
+}
+
+// mostOf is the best that word b has among words of the schema.
+func (l *likenesses) mostOf(among []int32, b int32) float32 {
+	best := float32(0)
+	for _, a := range among {
+		if like := l.of(a, b); like > best {
+			best = like
+		}
+	}
+	return best
+}
 
 // wordFloor is the cosine from which two words are taken to be related: one in a
 // thousand pairs of words drawn by chance is above.
@@ -64,17 +117,17 @@ func likeness(a, b *word) float32 {
 		return 1
 	case a.Concept == b.Concept:
 		return synonymStrength
-	case isNumber(a.Text) || isNumber(b.Text):
+	case a.digit || b.digit:
 		return 0
 	}
 	like := float32(0)
-	if cosine := lexicon.Similarity(a.lex, b.lex); cosine > wordFloor {
+	if cosine := a.lex.Similarity(b.lex); cosine > wordFloor {
 		like = (cosine - wordFloor) / (1 - wordFloor) * synonymStrength
 	}
 	if shortened(a.Text, b.Text) || shortened(b.Text, a.Text) {
 		like = max(like, 0.6)
 	}
-	if a.lex == lexicon.None || b.lex == lexicon.None { // two words that are known are not misspelt: form is not from
+	if a.lex.Word == lexicon.None || b.lex.Word == lexicon.None { // two words that are known are not misspelt: form is not from
 		if d := dice(a.grams, b.grams); d > 0.4 {
 			like = max(like, 0.9*d)
 		}
@@ -105,10 +158,15 @@ func shortened(short, long string) bool {
 
 // dice is the share of trigrams that two words have in common.
 func dice(a, b []uint64) float32 {
+	return diceOf(float32(shared(a, b)), a, b)
+}
+
+// diceOf is dice when what a and b have in common is counted.
+func diceOf(common float32, a, b []uint64) float32 {
 	if len(a) == 0 || len(b) == 0 {
 		return 0
 	}
-	return 2 * float32(shared(a, b)) / float32(len(a)+len(b))
+	return 2 * common / float32(len(a)+len(b))
 }
 
 // shared counts what two sorted lists have in common.

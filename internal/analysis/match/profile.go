@@ -16,13 +16,13 @@ type Profile struct {
 	Semantic Semantic
 	Shape    string // of the sample, empty without one; see Shape
 
-	name        text
-	aliases     []text
-	description *text          // nil when there is none
-	sense       lexicon.Vector // of name and description together
-	values      *values        // nil when none are known
-	labels      bool           // the name says that the values name the rows
-	text, print fingerprint    // of names and description; of values, too
+	name        *text
+	aliases     []*text
+	description *text           // nil when there is none
+	sense       *lexicon.Vector // of name and description together; nil when there is none
+	values      *values         // nil when none are known
+	labels      bool            // the name says that the values name the rows
+	text, print fingerprint     // of names and description; of values, too
 }
 
 // ProfileOf profiles a field of a schema from all that is known of it.
@@ -53,12 +53,18 @@ func profileOf(f schema.Field) Profile {
 	for _, alias := range f.Aliases[:min(len(f.Aliases), maxAliases)] {
 		p.aliases = append(p.aliases, nameText(Tokens(alias)))
 	}
-	p.sense = p.name.meaning
-	if p.description != nil {
-		p.sense.AddVector(&p.description.meaning, 0.5)
-		p.sense.Normalize()
-	}
+	p.sense = senseOf(p.name, p.description)
 	return p
+}
+
+func senseOf(name, description *text) *lexicon.Vector {
+	if description == nil {
+		return name.meaning
+	}
+	var sum lexicon.Vector
+	sum.AddVector(name.meaning, 1)
+	sum.AddVector(description.meaning, 0.5)
+	return direction(sum)
 }
 
 // maxAliases of a field are compared.

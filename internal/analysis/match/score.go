@@ -12,14 +12,22 @@ type judged struct {
 }
 
 // judge weighs the features of a pair.
-func (c *comparison) judge(s, t int) judged {
-	f := c.pair(s, t)
-	j := judged{target: int32(t), usable: usable(&f), equal: f[featureEqual] == 1}
+func judge(target int, f *features) judged {
+	j := judged{target: int32(target), usable: usable(f), equal: f[featureEqual] == 1}
 	for i, x := range f {
 		j.raw += rankWeights[i] * x
 		j.own += decisionWeights[i] * x
 	}
 	return j
+}
+
+// rank is judged.raw alone.
+func rank(f *features) float32 {
+	raw := float32(0)
+	for i, x := range f {
+		raw += rankWeights[i] * x
+	}
+	return raw
 }
 
 // usable is a rule and not fitted: the labelled sets hold next to no pair whose types

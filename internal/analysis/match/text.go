@@ -13,15 +13,16 @@ type text struct {
 	words   []word
 	joined  string // the words back to back
 	grams   []uint64
-	meaning lexicon.Vector
+	meaning *lexicon.Vector // nil when there is none
 }
 
 // word is one word of a text.
 type word struct {
 	Token
 
-	lex   lexicon.Word
+	lex   lexicon.Measured
 	grams []uint64 // of a word that may be misspelt, see hashedGrams
+	digit bool     // it is a number
 	// worth is how much the word tells, from its place in the name and how rare it is in
 	// any text; how rare it is among the fields at hand comes later.
 	worth float32
@@ -30,24 +31,34 @@ type word struct {
 // descriptionWords of a description are compared.
 const descriptionWords = 48
 
-func nameText(tokens []Token) text {
-	t := text{words: make([]word, len(tokens))}
+func nameText(tokens []Token) *text {
+	t := &text{words: make([]word, len(tokens))}
 	var joined strings.Builder
+	var meaning lexicon.Vector
 	for i, token := range tokens {
 		t.words[i] = wordOf(token)
 		joined.WriteString(token.Text)
-		t.meaning.Add(t.words[i].lex, t.words[i].worth)
+		meaning.Add(t.words[i].lex.Word, t.words[i].worth)
 	}
 	t.joined = joined.String()
 	t.grams = hashedGrams(t.joined)
-	t.meaning.Normalize()
+	t.meaning = direction(meaning)
 	return t
 }
 
+// direction is nil of a sum that means nothing.
+func direction(sum lexicon.Vector) *lexicon.Vector {
+	if sum.IsZero() {
+		return nil
+	}
+	sum.Normalize()
+	return &sum
+}
+
 func wordOf(token Token) word {
-	w := word{Token: token, lex: lexicon.Find(token.Text), grams: hashedGrams(token.Text)}
+	w := word{Token: token, lex: lexicon.Find(token.Text).Measured(), grams: hashedGrams(token.Text), digit: isNumber(token.Text)}
 	rarity := float32(0.8) // of what is no word of any language: a name, a code
-	if w.lex != lexicon.None {
+	if w.lex.Word != lexicon.None {
 		rarity = w.lex.Rarity()
 	}
 	w.worth = float32(token.Weight) * (0.35 + 0.65*rarity)
@@ -76,8 +87,7 @@ func descriptionText(description string) *text {
 	if len(tokens) == 0 {
 		return nil
 	}
-	t := nameText(tokens)
-	return &t
+	return nameText(tokens)
 }
 
 // function words hold sentences together and mean nothing by themselves.

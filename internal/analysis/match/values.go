@@ -24,9 +24,10 @@ const (
 
 // values is what a field's sample values tell, without the values.
 type values struct {
-	whole   []uint64 // hashes of the values, sorted
-	words   []uint64 // hashes of their words, sorted
-	meaning lexicon.Vector
+	whole   []uint64        // hashes of the values, sorted
+	words   []uint64        // hashes of their words, sorted
+	weight  float32         // of all words
+	meaning *lexicon.Vector // nil when there is none
 	pattern pattern
 	kind    kind
 	// low and high are the 10-logarithms of the smallest and largest magnitude, when
@@ -58,6 +59,14 @@ const (
 	kindCount
 )
 
+// direction is what the values mean, nil when nothing is known of that.
+func (v *values) direction() *lexicon.Vector {
+	if v == nil {
+		return nil
+	}
+	return v.meaning
+}
+
 // hashOf is FNV-1a, which gives the same hashes in every process, with the bits mixed
 // once more: fingerprints keep the smallest.
 func hashOf(text string) uint64 {
@@ -78,11 +87,12 @@ func valuesOf(f schema.Field) *values {
 	}
 	v := &values{low: math.MaxFloat32, high: -math.MaxFloat32}
 	counts := make(map[kind]int)
+	var meaning lexicon.Vector
 	numbers := 0
 	for _, s := range samples {
 		folded := fold(s)
 		v.whole = append(v.whole, hashOf(folded))
-		v.addWords(folded)
+		v.addWords(folded, &meaning)
 		v.pattern.add(s)
 		counts[kindOf(s)]++
 		if x, ok := numberOf(s); ok {
@@ -93,8 +103,9 @@ func valuesOf(f schema.Field) *values {
 	}
 	v.distinct = distinct(&v.whole)
 	distinct(&v.words)
+	v.weight = totalWeight(v.words)
 	v.pattern.scale(len(samples))
-	v.meaning.Normalize()
+	v.meaning = direction(meaning)
 	v.numbers = 2*numbers > len(samples)
 	v.kind = mostOf(counts)
 	return v
@@ -131,7 +142,7 @@ func clipBytes(s string, n int) string {
 // fold makes values equal that differ in case and spaces.
 func fold(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
 
-func (v *values) addWords(folded string) {
+func (v *values) addWords(folded string, meaning *lexicon.Vector) {
 	for _, word := range splitWords(folded) {
 		if len(v.words) == valueWords {
 			return
@@ -139,18 +150,18 @@ func (v *values) addWords(folded string) {
 		first, _ := utf8.DecodeRuneInString(word)
 		if unspaced(first) {
 			for _, part := range lexicon.Segment(word) {
-				v.addWord(part)
+				v.addWord(part, meaning)
 			}
 			continue
 		}
-		v.addWord(word)
+		v.addWord(word, meaning)
 	}
 }
 
-func (v *values) addWord(word string) {
+func (v *values) addWord(word string, meaning *lexicon.Vector) {
 	w := lexicon.Find(word)
 	v.words = append(v.words, weighted(hashOf(word), w.Rarity()))
-	v.meaning.Add(w, w.Rarity())
+	meaning.Add(w, w.Rarity())
 }
 
 // weighted keeps the rarity of a word within its hash, in the last byte.

@@ -61,7 +61,8 @@ func (w Word) Rarity() float32 {
 	return float32(file[rarity+int(w)]) / 255
 }
 
-// Vector is the direction of a meaning, of length 1 or all zero.
+// Vector is the direction of a meaning, of length 1 or all zero. One that is nil is all
+// zero, too, where it is only read.
 type Vector [Dim]float32
 
 // Add adds the word, weighted, to a sum.
@@ -77,6 +78,9 @@ func (v *Vector) Add(w Word, weight float32) {
 
 // AddVector adds another vector, weighted, to a sum.
 func (v *Vector) AddVector(other *Vector, weight float32) {
+	if other == nil {
+		return
+	}
 	for i := range v {
 		v[i] += weight * other[i]
 	}
@@ -99,6 +103,9 @@ func (v *Vector) Normalize() {
 
 // Dot is the cosine of two directions, 0 when one is none.
 func (v *Vector) Dot(other *Vector) float32 {
+	if v == nil || other == nil {
+		return 0
+	}
 	sum := float32(0)
 	for i := range v {
 		sum += v[i] * other[i]
@@ -106,29 +113,89 @@ func (v *Vector) Dot(other *Vector) float32 {
 	return sum
 }
 
+// Dots fills dots with v.Dot of each of others, to the bit. Of a sum each addition
+// waits for the one before, so four sums run side by side.
+func (v *Vector) Dots(others []*Vector, dots []float32) {
+	clear(dots)
+	if v == nil {
+		return
+	}
+	var four [4]*Vector
+	var at [4]int
+	n := 0
+	for i, other := range others {
+		if other == nil {
+			continue
+		}
+		four[n], at[n] = other, i
+		if n++; n == len(four) {
+			dots[at[0]], dots[at[1]], dots[at[2]], dots[at[3]] = v.dot4(&four)
+			n = 0
+		}
+	}
+	if n == 0 {
+		return
+	}
+	for ; n < len(four); n++ { // the first once more: four take as long as one
+		four[n], at[n] = four[0], at[0]
+	}
+	dots[at[0]], dots[at[1]], dots[at[2]], dots[at[3]] = v.dot4(&four)
+}
+
+func (v *Vector) dot4(others *[4]*Vector) (p, q, r, s float32) {
+	a, b, c, d := others[0], others[1], others[2], others[3]
+	for i, x := range v {
+		p += x * a[i]
+		q += x * b[i]
+		r += x * c[i]
+		s += x * d[i]
+	}
+	return p, q, r, s
+}
+
 // IsZero says that there is no meaning.
 func (v *Vector) IsZero() bool { return *v == Vector{} }
 
 // Similarity is the cosine of two words, 0 when one is None.
-func Similarity(a, b Word) float32 {
-	if a == None || b == None {
+func Similarity(a, b Word) float32 { return a.Measured().Similarity(b.Measured()) }
+
+// Measured is a word whose vector's length is known, for who compares it often.
+type Measured struct {
+	Word
+
+	square int32 // of the length
+}
+
+// Measured measures the word.
+func (w Word) Measured() Measured {
+	if w == None {
+		return Measured{Word: None}
+	}
+	return Measured{Word: w, square: product(w, w)}
+}
+
+// Similarity is the cosine of two words, 0 when one is None.
+func (m Measured) Similarity(other Measured) float32 {
+	if m.Word == None || other.Word == None {
 		return 0
 	}
-	if a == b {
+	if m.Word == other.Word {
 		return 1
 	}
-	x, y := file[vectors+Dim*int(a):][:Dim], file[vectors+Dim*int(b):][:Dim]
-	var dot, xx, yy int32
-	for i := range Dim {
-		p, q := int32(int8(x[i])), int32(int8(y[i]))
-		dot += p * q
-		xx += p * p
-		yy += q * q
-	}
-	if xx == 0 || yy == 0 {
+	if m.square == 0 || other.square == 0 {
 		return 0
 	}
-	return float32(float64(dot) / math.Sqrt(float64(xx)*float64(yy)))
+	return float32(float64(product(m.Word, other.Word)) / math.Sqrt(float64(m.square)*float64(other.square)))
+}
+
+func product(a, b Word) int32 {
+	x, y := file[vectors+Dim*int(a):][:Dim], file[vectors+Dim*int(b):][:Dim]
+	var even, odd int32
+	for i := 0; i+1 < Dim; i += 2 {
+		even += int32(int8(x[i])) * int32(int8(y[i]))
+		odd += int32(int8(x[i+1])) * int32(int8(y[i+1]))
+	}
+	return even + odd
 }
 
 // maxWord is the number of characters in the longest word that Segment looks for.

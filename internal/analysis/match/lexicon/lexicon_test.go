@@ -66,3 +66,29 @@ func FuzzSegment(f *testing.F) {
 		}
 	})
 }
+
+// TestDots: four sums side by side are those of Dot, to the bit.
+func TestDots(t *testing.T) {
+	t.Parallel()
+	var vectors []*Vector
+	for i, word := range []string{"price", "prix", "email", "", "城市", "date", "order", "name", "", "city", "status"} {
+		var v Vector
+		v.Add(Find(word), 1/float32(i+3))
+		v.Normalize()
+		vectors = append(vectors, &v)
+		if word == "" {
+			vectors[i] = nil
+		}
+	}
+	for n := range vectors {
+		for _, v := range vectors {
+			dots := make([]float32, n)
+			v.Dots(vectors[:n], dots)
+			for i, got := range dots {
+				if want := v.Dot(vectors[i]); got != want {
+					t.Errorf("direction %d of %d: %g, want %g", i, n, got, want)
+				}
+			}
+		}
+	}
+}
