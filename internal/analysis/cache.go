@@ -31,6 +31,10 @@ type cache struct {
 // index that took a second is good for twenty, and longer where there are more tenants.
 const indexShare = 20
 
+// indexFor is how long an index is good for at least: the entities that were made ready
+// in it are lost with it.
+const indexFor = time.Second
+
 type cached struct {
 	tenantID string
 	digest   digest
@@ -104,7 +108,7 @@ func (c *cache) get(tenantID, version string, all []schema.Entity) *entities {
 	began := c.now()
 	entry.entities = newEntities(tenantID, all)
 	c.mu.Lock()
-	entry.due = c.now().Add(indexShare * time.Duration(c.recent.Len()) * c.now().Sub(began))
+	entry.due = c.now().Add(max(indexFor, indexShare*time.Duration(c.recent.Len())*c.now().Sub(began)))
 	c.mu.Unlock()
 	return entry.entities
 }
@@ -116,8 +120,14 @@ func (c *cache) drop(element *list.Element) {
 	c.size -= entry.size
 }
 
-// fieldBytes is what an indexed field takes beside its texts.
-const fieldBytes = 256
+const (
+	// fieldBytes is what an indexed field takes beside its texts.
+	fieldBytes = 256
+	// readyBytes is what a field takes while its entity is kept ready to be compared, and
+	// shelfBytes what all such fields of an index may take.
+	readyBytes = 2200
+	shelfBytes = 2 << 20
+)
 
 // digest covers everything that the index and the questions take from entities, and
 // estimates the memory of both.
@@ -140,6 +150,7 @@ func (c *cache) digest(all []schema.Entity) (sum digest, size int) {
 		facts.number(int64(len(entity.Fields)))
 		size += fieldBytes * len(entity.Fields)
 	}
+	size += min(size/fieldBytes*readyBytes, shelfBytes)
 	return digest{facts: facts.hash.Sum64(), learned: learned.hash.Sum64()}, size + facts.size + learned.size
 }
 

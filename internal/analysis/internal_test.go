@@ -156,7 +156,7 @@ func BenchmarkQuotable5000(b *testing.B) {
 
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	limit := 10 * fieldBytes
+	limit := 10 * (fieldBytes + readyBytes)
 	c := newCache(limit)
 	of := func(n int) []schema.Entity {
 		return []schema.Entity{{ID: int64(n), Name: "E", Fields: named("a", "b", "c", "d")}}

@@ -36,21 +36,23 @@ type entityQuery struct {
 	comparison *comparison
 }
 
-func newEntityQuery(source []Profile) *entityQuery {
+func (x *Index) newEntityQuery(source []Profile) *entityQuery {
 	q := &entityQuery{profiles: source, comparison: newComparison(newSide(source, nil))}
 	var sum lexicon.Vector
 	for i := range source {
 		sum.AddVector(source[i].name.meaning, 1)
 	}
 	q.print = merged(source, func(p *Profile) *fingerprint { return &p.print })
+	x.measure(&q.print)
 	q.topic = topicOf(&sum)
 	return q
 }
 
 // withoutValues is the fingerprint of names and descriptions alone.
-func (q *entityQuery) withoutValues() *fingerprint {
+func (x *Index) withoutValues(q *entityQuery) *fingerprint {
 	if q.text == nil {
 		text := merged(q.profiles, func(p *Profile) *fingerprint { return &p.text })
+		x.measure(&text)
 		q.text = &text
 	}
 	return q.text
@@ -64,14 +66,14 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 	own, other := &q.print, &x.fingerprints[entity]
 	if own.valued != other.valued {
 		// Values of one side alone make it neither more nor less like the other.
-		own = q.withoutValues()
+		own = x.withoutValues(q)
 		if target.text != nil {
 			other = target.text
 		}
 	}
 	var common float32
-	f[entityWords], common = x.wordRarity.cosine(own.words, other.words)
-	f[entityGrams], _ = x.gramRarity.cosine(own.grams, other.grams)
+	f[entityWords], common = x.wordRarity.cosine(own.words, other.words, own.wordSize, other.wordSize)
+	f[entityGrams], _ = x.gramRarity.cosine(own.grams, other.grams, own.gramSize, other.gramSize)
 	f[entityShared] = float32(math.Log1p(float64(common))) / 10
 	f[entityTopic] = max(0, q.topic.cosine(&x.topics[entity]))
 	return f

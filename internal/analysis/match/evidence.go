@@ -33,7 +33,7 @@ func EntityEvidenceNames() []string { return entityFeatureNames[:] }
 
 // CompareEntities returns the evidence for each entity of the index.
 func (x *Index) CompareEntities(source []Profile) []Evidence {
-	q := newEntityQuery(source)
+	q := x.newEntityQuery(source)
 	all := make([]Evidence, len(x.all))
 	for i := range x.all {
 		f := x.entityEvidence(q, i)

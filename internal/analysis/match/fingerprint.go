@@ -14,6 +14,8 @@ import (
 type fingerprint struct {
 	words, grams []uint32 // buckets, sorted
 	valued       bool     // values are among it
+	// What either set tells, by the rarities of an index: see Index.measure.
+	wordSize, gramSize float32
 }
 
 const (
@@ -108,8 +110,26 @@ func bounded(buckets []uint32) []uint32 {
 	return slices.Clone(buckets[:min(len(buckets), fingerprintSize)])
 }
 
-// rarities is, by bucket, how much it tells that an entity has it.
-type rarities []float32
+// rarities says, by bucket, how much it tells that an entity has it. In a small tenant few
+// buckets are of several entities, and a table of all would be most of its index.
+type rarities struct {
+	usual   float32            // of what none or one of the entities has
+	several map[uint32]float32 // of what several have, while these are few
+	all     []float32          // by bucket, when they are many; nil otherwise
+}
+
+// manyBuckets is from how many on a map would take more than the table.
+const manyBuckets = fingerprintBuckets / 16
+
+func (r *rarities) of(bucket uint32) float32 {
+	if r.all != nil {
+		return r.all[bucket]
+	}
+	if rarity, ok := r.several[bucket]; ok {
+		return rarity
+	}
+	return r.usual
+}
 
 const (
 	// wordExponent and gramExponent say how much more a rare member tells than a frequent
@@ -120,21 +140,39 @@ const (
 )
 
 func raritiesOf(fingerprints []fingerprint, exponent int, set func(*fingerprint) []uint32) rarities {
-	counts := make(rarities, fingerprintBuckets)
+	counts := make(map[uint32]int32)
 	for i := range fingerprints {
 		for _, b := range set(&fingerprints[i]) {
 			counts[b]++
 		}
 	}
 	total := float64(len(fingerprints) + pseudoEntities)
-	var byCount []float32 // most buckets have one of few counts
+	usual := rarityOf(1, total, exponent)
+	r := rarities{usual: usual, several: make(map[uint32]float32)}
+	byCount := []float32{usual, usual} // most buckets have one of few counts
 	for b, n := range counts {
 		for len(byCount) <= int(n) {
 			byCount = append(byCount, rarityOf(len(byCount), total, exponent))
 		}
-		counts[b] = byCount[int(n)]
+		if n > 1 {
+			r.several[b] = byCount[n]
+		}
 	}
-	return counts
+	if len(r.several) > manyBuckets {
+		r.tabulate()
+	}
+	return r
+}
+
+func (r *rarities) tabulate() {
+	r.all = make([]float32, fingerprintBuckets)
+	for b := range r.all {
+		r.all[b] = r.usual
+	}
+	for b, rarity := range r.several {
+		r.all[b] = rarity
+	}
+	r.several = nil
 }
 
 // rarityOf takes what no entity has for as rare as what one has: in a small tenant
@@ -145,13 +183,12 @@ func rarityOf(count int, total float64, exponent int) float32 {
 }
 
 // cosine is how alike two sets are, rare members first, and how much what they have in
-// common tells.
-func (r rarities) cosine(a, b []uint32) (cosine, common float32) {
-	sizeA, sizeB := r.size(a), r.size(b)
+// common tells. Their sizes come with them.
+func (r *rarities) cosine(a, b []uint32, sizeA, sizeB float32) (cosine, common float32) {
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		x, y := a[i], b[j]
 		if x == y {
-			common += r[x]
+			common += r.of(x)
 		}
 		if x <= y {
 			i++
@@ -163,10 +200,11 @@ func (r rarities) cosine(a, b []uint32) (cosine, common float32) {
 	return ratio(common, sqrt(sizeA*sizeB)), common
 }
 
-func (r rarities) size(set []uint32) float32 {
+// size is what a set tells.
+func (r *rarities) size(set []uint32) float32 {
 	sum := float32(0)
 	for _, x := range set {
-		sum += r[x]
+		sum += r.of(x)
 	}
 	return sum
 }

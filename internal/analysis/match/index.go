@@ -54,7 +54,15 @@ func NewIndex(entities []schema.Entity) *Index {
 	x.weigh()
 	x.wordRarity = raritiesOf(x.fingerprints, wordExponent, func(f *fingerprint) []uint32 { return f.words })
 	x.gramRarity = raritiesOf(x.fingerprints, gramExponent, func(f *fingerprint) []uint32 { return f.grams })
+	for i := range x.fingerprints {
+		x.measure(&x.fingerprints[i])
+	}
 	return x
+}
+
+// measure notes what the sets of a fingerprint tell in this index.
+func (x *Index) measure(f *fingerprint) {
+	f.wordSize, f.gramSize = x.wordRarity.size(f.words), x.gramRarity.size(f.grams)
 }
 
 func (x *Index) add(position int32, names map[string]*text) {

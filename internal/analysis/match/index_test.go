@@ -285,13 +285,16 @@ func TestRareWordsTell(t *testing.T) {
 	t.Parallel()
 	known := fingerprint{words: []uint32{1, 2}}
 	r := raritiesOf([]fingerprint{known, {words: []uint32{2}}}, wordExponent, func(f *fingerprint) []uint32 { return f.words })
-	if r[3] != r[1] || r[1] <= r[2] {
-		t.Errorf("unseen %v, rare %v, frequent %v: want the first two equal and above the third", r[3], r[1], r[2])
+	for range 2 { // as a map, and as a table
+		if r.of(3) != r.of(1) || r.of(1) <= r.of(2) {
+			t.Errorf("unseen %v, rare %v, frequent %v: want the first two equal and above the third", r.of(3), r.of(1), r.of(2))
+		}
+		r.tabulate()
 	}
 	var a, b fingerprint
 	a.add([]string{"台北市中山區"})
 	b.add([]string{"中山區林口"})
-	if _, common := r.cosine(bounded(a.words), bounded(b.words)); common == 0 {
+	if _, common := r.cosine(bounded(a.words), bounded(b.words), 1, 1); common == 0 {
 		t.Error("texts that share a word have nothing in common")
 	}
 }

@@ -68,6 +68,7 @@ func (x *Index) ready(entity int) *ready {
 	r := &ready{side: newSide(profiles, nameConcepts(&x.all[entity]))}
 	if x.fingerprints[entity].valued {
 		text := textOf(fields, profiles)
+		x.measure(&text)
 		r.text = &text
 	}
 	r.size = r.side.bytes()

@@ -42,7 +42,7 @@ func TestComparedAloneOrAfterOthers(t *testing.T) {
 	source := ProfilesOf(ordinaryFields(rand.New(rand.NewPCG(6, 6)), 20))
 	together := x.CompareEntities(source)
 	for i := range entities {
-		alone := x.entityEvidence(newEntityQuery(source), i)
+		alone := x.entityEvidence(x.newEntityQuery(source), i)
 		if diff := cmp.Diff(Evidence(alone[:]), together[i]); diff != "" {
 			t.Errorf("entity %d (-alone +after others):\n%s", i, diff)
 		}

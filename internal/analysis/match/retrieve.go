@@ -34,7 +34,7 @@ func (x *Index) Retrieve(source []Profile, k int) []Hit {
 	if k <= 0 || len(x.all) == 0 || len(source) == 0 {
 		return nil
 	}
-	query := newEntityQuery(x.sketch(source))
+	query := x.newEntityQuery(x.sketch(source))
 	var hits []Hit
 	for _, position := range x.shortlist(query) {
 		if len(x.all[position].Fields) == 0 {
