@@ -47,10 +47,12 @@ type Client struct {
 	schema  *jsonschema.Schema
 	example example
 	forms   forms
-	routed  bool // the server is OpenRouter
-	spoken  *spoken
-	flights flights
-	breaker *breaker
+	// templates are made of the forms.
+	templates templates
+	routed    bool // the server is OpenRouter
+	spoken    *spoken
+	flights   flights
+	breaker   *breaker
 	// addressed is what go-openai gets to see of a request: it checks the name of
 	// the model, and its body is replaced in the transport.
 	addressed openai.ChatCompletionRequest
@@ -136,7 +138,7 @@ func (c *Client) Ask(ctx context.Context, q analysis.Question) (analysis.Answer,
 			c.cfg.Observer.Cached()
 			return analysis.Answer{Raw: raw, Usage: analysis.Usage{CachedCalls: 1}}, nil
 		}
-		answer, usable, err := c.put(ctx, v)
+		answer, usable, err := c.put(ctx, v, p)
 		if usable {
 			c.keep(ctx, q, key, answer.Raw)
 		}

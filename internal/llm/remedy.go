@@ -47,13 +47,14 @@ type remedies struct {
 // to another one: without what the server refuses, with more room, with less detail,
 // without what a filter may have taken offence at, or once more where the answer could
 // not be used. An answer that can not be used in the end is returned all the same: it
-// was paid, and it is Read that says why. Usable says that Read reads it.
-func (c *Client) put(ctx context.Context, v variant) (answer analysis.Answer, usable bool, err error) {
+// was paid, and it is Read that says why. Usable says that Read reads it. The
+// variant comes with its request, which its key was made of.
+func (c *Client) put(ctx context.Context, v variant, p prepared) (answer analysis.Answer, usable bool, err error) {
 	start := time.Now()
 	var usage analysis.Usage
 	var tried remedies
 	for {
-		r, more, f := c.try(ctx, v, start)
+		r, more, f := c.try(ctx, v, p, start)
 		usage = usage.Add(more)
 		if f.ModelError == nil {
 			return analysis.Answer{Raw: []byte(r.content), Usage: usage}, true, nil
@@ -74,7 +75,7 @@ func (c *Client) put(ctx context.Context, v variant) (answer analysis.Answer, us
 		if f.lacks == featureNone {
 			tried.before, tried.raw = f, raw
 		}
-		v = next
+		v, p = next, prepared{}
 	}
 }
 
@@ -141,11 +142,14 @@ func (v variant) shorter() (variant, bool) {
 	return v, false
 }
 
-// try puts one variant to the server and judges what it answers.
-func (c *Client) try(ctx context.Context, v variant, start time.Time) (*reply, analysis.Usage, failure) {
-	p, f := c.prepare(v)
-	if f.ModelError != nil {
-		return nil, analysis.Usage{}, f
+// try puts one variant to the server and judges what it answers. Its request is made
+// unless it is there.
+func (c *Client) try(ctx context.Context, v variant, p prepared, start time.Time) (*reply, analysis.Usage, failure) {
+	if p.body == nil {
+		var f failure
+		if p, f = c.prepare(v); f.ModelError != nil {
+			return nil, analysis.Usage{}, f
+		}
 	}
 	need := Need{Tokens: p.prompt + answerEstimate(v.asked, v.dialect), Backfill: analysis.IsBackfill(ctx)}
 	r, calls, f := c.repeat(ctx, attempt{tenantID: v.asked.TenantID, prepared: p, need: need, start: start})
