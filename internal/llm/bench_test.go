@@ -76,7 +76,10 @@ func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
 		a.body = fmt.Appendf(nil, `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop",`+
 			`"message":{"role":"assistant","content":%s}}],"usage":{"prompt_tokens":3000,"completion_tokens":500,"total_tokens":3500}}`, textOf(answer))
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(a.body)), Request: r}, nil
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Request: r,
+		Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)),
+	}, nil
 }
 
 func textOf(s string) []byte {

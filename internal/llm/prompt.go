@@ -30,6 +30,9 @@ func systemPrompt(r rung) string {
 // written without copying.
 const bytesPerLine = 64
 
+// aroundBlocks is what a prompt has beside the lines of its blocks.
+const aroundBlocks = 512
+
 // userPrompt renders everything that differs between questions.
 func userPrompt(q analysis.Question) string {
 	switch {
@@ -49,6 +52,7 @@ func userPrompt(q analysis.Question) string {
 		sourceLine(&source, s, q.Source[s])
 	}
 	var out bytes.Buffer
+	out.Grow(entities.Len() + source.Len() + aroundBlocks)
 	block(&out, "ENTITIES", entities.Bytes())
 	block(&out, "SOURCE", source.Bytes())
 	if q.Ask == analysis.AskEntity {
@@ -75,7 +79,6 @@ func block(out *bytes.Buffer, name string, lines []byte) {
 	}
 	sum := sha256.Sum256(lines)
 	word := hex.EncodeToString(sum[:6])
-	out.Grow(len(lines) + 64)
 	out.WriteString("BEGIN " + name + " " + word + "\n")
 	out.Write(lines)
 	out.WriteString("END " + name + " " + word + "\n\n")
