@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -24,4 +25,28 @@ func TestPlainScalar(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		check(t, rapid.StringMatching(`"?[-0-9.e"\\ a]{0,6}"?`).Draw(t, "raw"))
 	})
+}
+
+// TestIsPlain wants that what is taken for plain is what plain makes of it.
+func TestIsPlain(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.StringMatching(`[ a~\x01\x7f\t]{0,6}`), rapid.String()).Draw(t, "text")
+		// A blank in front keeps plain from the short way, and is dropped by it.
+		if long := plain(" "+text, 5); isPlain(text, 5) && long != text || plain(text, 5) != long {
+			t.Errorf("plain(%q) is %q, want %q", text, plain(text, 5), long)
+		}
+	})
+}
+
+// TestVocabulary wants the same of many words and of few.
+func TestVocabulary(t *testing.T) {
+	t.Parallel()
+	few := "is_active string owner e-mail"
+	many := few + strings.Repeat(" x", indexedVocabulary)
+	for value, want := range map[string]bool{"active": true, "owner e": true, "actives": false, "é": false} {
+		if vocabularyOf(few)(value) != want || vocabularyOf(many)(value) != want {
+			t.Errorf("%q is known: want %t", value, want)
+		}
+	}
 }
