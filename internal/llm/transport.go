@@ -66,6 +66,9 @@ func newHTTPClient(cfg Config) (*http.Client, *http.Transport) {
 		MaxIdleConnsPerHost:   cfg.Connections,
 		IdleConnTimeout:       60 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		// Most questions and answers go through at once.
+		WriteBufferSize: 32 << 10,
+		ReadBufferSize:  16 << 10,
 	}
 	client := &http.Client{
 		Transport: &transport{base: base},
