@@ -71,6 +71,12 @@ func (n *node) project(names []string) (map[string]json.RawMessage, bool) {
 		}
 		return part, true
 	}
+	if len(names) == 1 {
+		if key, raw := n.nested(names[0]); raw != nil {
+			part[key] = raw
+			return part, true
+		}
+	}
 	values := make(map[string]any, len(names))
 	for _, name := range names {
 		n.copyPath(name, values)
@@ -86,6 +92,52 @@ func (n *node) project(names []string) (map[string]json.RawMessage, bool) {
 		part[key] = raw
 	}
 	return part, true
+}
+
+// nested is what copyPath copies, encoded, of a path that leads to a value through objects
+// alone, by keys that JSON has as they are; nil of any other.
+func (n *node) nested(path string) (first string, raw json.RawMessage) {
+	first, _, _ = strings.Cut(path, ".")
+	var out []byte
+	for depth := 0; ; depth++ {
+		key, rest, dotted := strings.Cut(path, ".")
+		child, ok := n.children[key]
+		if !ok || !plainKey(key) || n.hasDotted(path, len(key)+1) {
+			return first, nil
+		}
+		if depth > 0 {
+			out = append(append(append(out, `{"`...), key...), `":`...)
+		}
+		if !dotted {
+			out = append(out, child.raw...)
+			return first, append(out, strings.Repeat("}", depth)...)
+		}
+		if child.open(); child.children == nil {
+			return first, nil
+		}
+		n, path = child, rest
+	}
+}
+
+// hasDotted says that an object has a key which is a longer part of path than its first one.
+func (n *node) hasDotted(path string, from int) bool {
+	for at := from; at <= len(path); at++ {
+		if at == len(path) || path[at] == '.' {
+			if _, ok := n.children[path[:at]]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func plainKey(key string) bool {
+	for i := range len(key) {
+		if c := key[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func (n *node) copyPath(path string, into map[string]any) {

@@ -27,6 +27,34 @@ func TestPlainScalar(t *testing.T) {
 	})
 }
 
+// TestNested compares the short way to project one path with the long one.
+func TestNested(t *testing.T) {
+	t.Parallel()
+	rows := newRows([]json.RawMessage{json.RawMessage(`{"a":1,"b":{"c":{"d":"<x> \u00e9","e":[1, 2]},"c.d":5,"":{"":3}},"b.f":4,"g":{"h":null,"ö":{"i":6},"q\"":{"r":1}},
+		"l":[{"k":5}],"n":null,"o":{"o":{"o":{"o":{"p": true}}}},"x.y":{"z":1},"w":{"x.y":2}}`)})
+	for _, path := range []string{
+		"a", "b.c", "b.c.d", "b.c.e", "b..", "b.f", "b.c.x", "g.h", "g.ö.i", `g.q".r`, "l.k", "n.x", "o.o.o.o.p", "o.o.o", "x.y.z", "w.x.y", "w.x", ".", "", "z.z",
+	} {
+		key, raw := rows.roots[0].nested(path)
+		if raw == nil {
+			continue
+		}
+		values := make(map[string]any)
+		rows.roots[0].copyPath(path, values)
+		want, err := json.Marshal(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := json.Marshal(map[string]json.RawMessage{key: raw})
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s: %s, want %s, %v", path, got, want, err)
+		}
+	}
+	if _, raw := rows.roots[0].nested("o.o.o.o.p"); string(raw) != `{"o":{"o":{"o":{"p":true}}}}` {
+		t.Errorf("the long path is %s", raw)
+	}
+}
+
 // TestIsPlain wants that what is taken for plain is what plain makes of it.
 func TestIsPlain(t *testing.T) {
 	t.Parallel()

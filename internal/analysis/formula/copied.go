@@ -8,17 +8,33 @@ import (
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
-// Most mappings copy a field: their formula is its name. What the engine makes of a name
-// and a single value is that value, so neither the gate nor the engine has to be asked,
-// and such a formula is judged as any other is. A list or an object is left to the engine.
+// Most mappings copy a field: their formula is its name, with dots where it is nested. What
+// the engine makes of a name and a single value is that value, so neither the gate nor the
+// engine has to be asked, and such a formula is judged as any other is. A list or an object
+// is left to the engine, and so is a row in which a dot stands for itself.
+
+// maxCopied is the longest name of a field that is copied, and copiedDepth how deep it is
+// nested at most; both are within what only leaves of a row.
+const (
+	maxCopied   = 512
+	copiedDepth = 4
+)
 
 // copies says that an expression is nothing but the name of its only source.
 func copies(expr string, sources []string) bool {
-	return len(sources) == 1 && sources[0] == expr && len(expr) <= maxExpression && isPlainName(expr)
+	if len(sources) != 1 || sources[0] != expr || len(expr) > maxCopied || strings.Count(expr, ".") >= copiedDepth {
+		return false
+	}
+	for key := range strings.SplitSeq(expr, ".") {
+		if !isPlainName(key) {
+			return false
+		}
+	}
+	return true
 }
 
-// verifyCopy is Verify for an expression that copies. It is false where a row has a list
-// or an object.
+// verifyCopy is Verify for an expression that copies. It is false where a row is for the
+// engine.
 func (v *Verifier) verifyCopy(name string, target schema.Field) (report Report, done bool, err error) {
 	t := newTrial(nil, target)
 	t.values = t.inputs // the one has as many different values as the other
@@ -44,9 +60,12 @@ type copied struct {
 	source  string // the text or number, "" for anything else
 }
 
-// copyOf is false for a list or an object.
+// copyOf is false for a row that the engine has to judge.
 func copyOf(s sample, name string) (c copied, single bool) {
-	raw := s[name]
+	raw, single := leaf(s, name)
+	if !single {
+		return c, false
+	}
 	var written []byte
 	switch {
 	case len(raw) == 0, raw[0] == 'n':
@@ -62,12 +81,62 @@ func copyOf(s sample, name string) (c copied, single bool) {
 		c.source, written = string(raw), raw
 		c.value, c.present = json.Number(c.source), true
 	}
-	c.row = []byte("{}")
-	if len(written) > 0 {
-		c.row = append(make([]byte, 0, len(name)+len(written)+5), `{"`...)
-		c.row = append(append(append(append(c.row, name...), `":`...), written...), '}')
-	}
+	c.row = rowOf(name, written)
 	return c, true
+}
+
+// leaf is the value that a name leads to, nil for none. It is false where a list is on the
+// way, or a key with dots.
+func leaf(object map[string]json.RawMessage, name string) (raw json.RawMessage, single bool) {
+	for {
+		key, rest, nested := strings.Cut(name, ".")
+		for end := len(key) + 1; end <= len(name); end++ {
+			if end == len(name) || name[end] == '.' {
+				if _, dotted := object[name[:end]]; dotted {
+					return nil, false
+				}
+			}
+		}
+		raw = object[key]
+		switch {
+		case !nested:
+			return raw, true
+		case len(raw) == 0:
+			return nil, true
+		case raw[0] == '[':
+			return nil, false
+		case raw[0] != '{':
+			return nil, true
+		}
+		object = nil
+		if json.Unmarshal(raw, &object) != nil {
+			return nil, false
+		}
+		name = rest
+	}
+}
+
+// rowOf is a row that has a value and nothing else.
+func rowOf(name string, written []byte) []byte {
+	if len(written) == 0 {
+		return []byte("{}")
+	}
+	row := make([]byte, 0, len(name)+len(written)+5*copiedDepth)
+	row = append(row, `{"`...)
+	levels := 1
+	for i := range len(name) {
+		if name[i] == '.' {
+			row = append(row, `":{"`...)
+			levels++
+			continue
+		}
+		row = append(row, name[i])
+	}
+	row = append(append(row, `":`...), written...)
+	for range levels {
+		row = append(row, '}')
+	}
+	return row
 }
 
 // copiedText is a text, cut, and how textJSON writes it.

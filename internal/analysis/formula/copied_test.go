@@ -33,12 +33,29 @@ func (g *generator) copiedRows(name string) []json.RawMessage {
 		if g.IntN(4) > 0 { // else most runs would end at the first row
 			value = pick(g, `"x"`, `"2024-01-31"`, `17`, `true`, `null`, `""`, `1.234`, `"12/11/2024"`, value)
 		}
-		rows[i] = fmt.Appendf(nil, `{ "other" : "x", %q : %s }`, name, value)
+		rows[i] = fmt.Appendf(nil, `{ "other" : "x", %s }`, g.nested(name, value))
 		if g.IntN(10) == 0 {
 			rows[i] = json.RawMessage(pick(g, `{}`, `[]`, `null`, `{"`+name+`":1,"`+name+`":"twice"}`))
 		}
 	}
 	return rows
+}
+
+// nested writes a member that a name leads to, now and then with a dot for itself, through a
+// list, or with something else on the way.
+func (g *generator) nested(name, value string) string {
+	key, rest, dotted := strings.Cut(name, ".")
+	if !dotted || g.IntN(12) == 0 {
+		return fmt.Sprintf(`%q : %s`, name, value)
+	}
+	inside := "{ \"x\": 1, " + g.nested(rest, value) + "}"
+	switch g.IntN(16) {
+	case 0:
+		inside = "[" + inside + "]"
+	case 1:
+		inside = pick(g, "{}", "null", `"x"`, "[]", "7", "true", inside+`, "`+name+`": 1`, inside+`, "`+key+`": {"b":2}`)
+	}
+	return fmt.Sprintf(`%q : %s`, key, inside)
 }
 
 // TestCopiesAsTheEngine wants of a formula that copies the report, or the error, that the
@@ -49,7 +66,7 @@ func TestCopiesAsTheEngine(t *testing.T) {
 	types := append([]string{"integer", "timestamp", "geometry", "text", "char", "varchar", "email", "uuid", "phone", "url", "array[string]"}, fieldTypes...)
 	failed := map[string]int{}
 	for range 20_000 {
-		name := pick(g, "a", "_", "Name_2", "λ2", "and", "a.b", "x9", "function", "sum")
+		name := pick(g, "a", "_", "Name_2", "λ2", "and", "a.b", "a.b.c", "a.b.c.d", "a.and", "a..b", "a.b.c.d.e", "x9", "function", "sum")
 		target := schema.Field{Name: "t", Type: pick(g, types...)}
 		if g.IntN(3) == 0 {
 			target.Format = pick(g, append(append([]string{"string", "text", "char", "email", "uuid", "DD.MM.YY", "YYYY"}, dateFormats...), otherFormats...)...)
@@ -82,13 +99,23 @@ func TestPlainNames(t *testing.T) {
 		if !plain {
 			return
 		}
-		if err := Gate(name, []string{name}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := compile(name); err != nil {
-			t.Fatal(err)
+		other := rapid.StringMatching(`[A-Za-z_]{1,4}`).Filter(isPlainName).Draw(t, "other")
+		for _, expr := range []string{name, name + "." + other, other + "." + name + "." + name, name + "." + name + "." + name + "." + other} {
+			if !copies(expr, []string{expr}) {
+				t.Fatalf("%s does not copy", expr)
+			}
+			if err := Gate(expr, []string{expr}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := compile(expr); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
+	long := strings.Repeat("abcdefgh", maxCopied/8)
+	if err := Gate(long, []string{long}); err != nil || !copies(long, []string{long}) || copies(long+"x", []string{long + "x"}) {
+		t.Errorf("a long name: %v", err)
+	}
 }
 
 // TestTypeWordsAreNoPatterns is what fitsText rests on.
