@@ -102,8 +102,8 @@ func TestProject(t *testing.T) {
 			t.Parallel()
 			r := newRows([]json.RawMessage{json.RawMessage(row), json.RawMessage(`[1]`), json.RawMessage(`{"broken`)})
 			got := r.project(tt.names)
-			if len(got) != 1 || string(got[0]) != tt.want {
-				t.Errorf("projected %s, want %s", got, tt.want)
+			if raw, err := json.Marshal(got); err != nil || string(raw) != "["+tt.want+"]" {
+				t.Errorf("projected %s, want %s, %v", raw, tt.want, err)
 			}
 		})
 	}

@@ -39,8 +39,7 @@ func (s *source) quotable() []string {
 	for _, f := range s.fields {
 		names = append(names, strings.ToLower(f.Name)+" "+strings.ToLower(f.Type))
 	}
-	// An index, since a wide schema has 25,000 values to look up in 100 KB of names.
-	vocabulary := suffixarray.New([]byte(strings.Join(names, " ")))
+	known := vocabularyOf(strings.Join(names, " "))
 	s.values = []string{}
 	seen := make(map[string]bool)
 	for _, f := range s.fields {
@@ -50,12 +49,25 @@ func (s *source) quotable() []string {
 				continue
 			}
 			seen[value] = true
-			if vocabulary.Lookup([]byte(value), 1) == nil {
+			if !known(value) {
 				s.values = append(s.values, value)
 			}
 		}
 	}
 	return s.values
+}
+
+// indexedVocabulary is from how many bytes on an index pays.
+const indexedVocabulary = 4 << 10
+
+// vocabularyOf says of a value whether it stands in the words: with an index where they are
+// many, since a wide schema has 25,000 values to look up in 100 KB of names.
+func vocabularyOf(words string) func(value string) bool {
+	if len(words) < indexedVocabulary {
+		return func(value string) bool { return strings.Contains(words, value) }
+	}
+	index := suffixarray.New([]byte(words))
+	return func(value string) bool { return index.Lookup([]byte(value), 1) != nil }
 }
 
 func sampleValue(f schema.Field) []string {

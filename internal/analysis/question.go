@@ -29,8 +29,9 @@ const (
 // same schema and entities, whatever else happens.
 func (c *inquiry) question() Question {
 	q := Question{TenantID: c.src.schema.TenantID}
+	q.Source = make([]SourceField, len(c.src.fields))
 	for s := range c.src.fields {
-		q.Source = append(q.Source, c.sourceField(s))
+		q.Source[s] = c.sourceField(s)
 	}
 	for rank, hit := range c.shown() {
 		limit := cardFields
@@ -126,8 +127,10 @@ func (c *inquiry) card(hit match.Hit, profiles []match.Profile, limit int) Quest
 	if len(entity.Fields) > limit {
 		lists = c.entities.index.Match(profiles, hit.Entity, candidateFields)
 	}
-	for _, position := range pickFields(lists, entity.Fields, nil, limit) {
-		card.Fields = append(card.Fields, questionField(entity.Fields[position]))
+	picked := pickFields(lists, entity.Fields, nil, limit)
+	card.Fields = make([]QuestionField, len(picked))
+	for i, position := range picked {
+		card.Fields[i] = questionField(entity.Fields[position])
 	}
 	return card
 }
@@ -145,7 +148,7 @@ func questionField(f schema.Field) QuestionField {
 // Those in without are left out.
 func pickFields(candidates [][]match.Candidate, fields []schema.Field, without map[int]bool, limit int) []int {
 	positions := make([]int, 0, min(limit, len(fields)))
-	taken := make(map[int]bool)
+	taken := make([]bool, len(fields))
 	take := func(position int) {
 		if len(positions) < limit && !taken[position] && !without[position] {
 			taken[position] = true

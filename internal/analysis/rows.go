@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -41,27 +42,102 @@ func (n *node) open() {
 		return
 	}
 	n.children = make(map[string]*node, len(members))
+	nodes := make([]node, 0, len(members)) // as one allocation; they live as long as their parent
 	for key, raw := range members {
-		n.children[key] = &node{raw: raw}
+		nodes = append(nodes, node{raw: raw})
+		n.children[key] = &nodes[len(nodes)-1]
 	}
 }
 
-// project returns each row with nothing but the named paths in it. A dotted name
-// may be a path or a key with dots; whichever the row has is kept.
-func (r *rows) project(names []string) []json.RawMessage {
-	projected := make([]json.RawMessage, 0, len(r.roots))
+// project returns each row with nothing but the named paths in it, read as far as its own
+// keys. A dotted name may be a path or a key with dots; whichever the row has is kept.
+func (r *rows) project(names []string) []map[string]json.RawMessage {
+	projected := make([]map[string]json.RawMessage, 0, len(r.roots))
 	for _, root := range r.roots {
-		part := make(map[string]any)
-		for _, name := range names {
-			root.copyPath(name, part)
+		if part, ok := root.project(names); ok {
+			projected = append(projected, part)
 		}
-		raw, err := json.Marshal(part)
-		if err != nil {
-			continue // a value that is no JSON can not have come out of a decoder
-		}
-		projected = append(projected, raw)
 	}
 	return projected
+}
+
+func (n *node) project(names []string) (map[string]json.RawMessage, bool) {
+	part := make(map[string]json.RawMessage, len(names))
+	if !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, ".") }) {
+		for _, name := range names {
+			if child, ok := n.children[name]; ok {
+				part[name] = child.raw
+			}
+		}
+		return part, true
+	}
+	if len(names) == 1 {
+		if key, raw := n.nested(names[0]); raw != nil {
+			part[key] = raw
+			return part, true
+		}
+	}
+	values := make(map[string]any, len(names))
+	for _, name := range names {
+		n.copyPath(name, values)
+	}
+	for key, value := range values {
+		raw, whole := value.(json.RawMessage)
+		if !whole {
+			var err error
+			if raw, err = json.Marshal(value); err != nil {
+				return nil, false // a value that is no JSON can not have come out of a decoder
+			}
+		}
+		part[key] = raw
+	}
+	return part, true
+}
+
+// nested is what copyPath copies, encoded, of a path that leads to a value through objects
+// alone, by keys that JSON has as they are; nil of any other.
+func (n *node) nested(path string) (first string, raw json.RawMessage) {
+	first, _, _ = strings.Cut(path, ".")
+	var out []byte
+	for depth := 0; ; depth++ {
+		key, rest, dotted := strings.Cut(path, ".")
+		child, ok := n.children[key]
+		if !ok || !plainKey(key) || n.hasDotted(path, len(key)+1) {
+			return first, nil
+		}
+		if depth > 0 {
+			out = append(append(append(out, `{"`...), key...), `":`...)
+		}
+		if !dotted {
+			out = append(out, child.raw...)
+			return first, append(out, strings.Repeat("}", depth)...)
+		}
+		if child.open(); child.children == nil {
+			return first, nil
+		}
+		n, path = child, rest
+	}
+}
+
+// hasDotted says that an object has a key which is a longer part of path than its first one.
+func (n *node) hasDotted(path string, from int) bool {
+	for at := from; at <= len(path); at++ {
+		if at == len(path) || path[at] == '.' {
+			if _, ok := n.children[path[:at]]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func plainKey(key string) bool {
+	for i := range len(key) {
+		if c := key[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func (n *node) copyPath(path string, into map[string]any) {
@@ -145,6 +221,13 @@ func (n *node) find(path string) *node {
 
 // scalarText is a scalar as a person would write it, empty for anything else.
 func scalarText(raw json.RawMessage) string {
+	if text, ok := plainScalar(raw); ok {
+		return text
+	}
+	return decodedScalar(raw)
+}
+
+func decodedScalar(raw json.RawMessage) string {
 	var value any
 	if len(raw) > 4096 || json.Unmarshal(raw, &value) != nil {
 		return ""
@@ -157,4 +240,45 @@ func scalarText(raw json.RawMessage) string {
 	default:
 		return ""
 	}
+}
+
+// plainScalar is scalarText for most values, which need no decoding: texts of printable
+// ASCII without escapes, and numbers without an exponent that are not long. It is false for
+// all others.
+func plainScalar(raw json.RawMessage) (string, bool) {
+	if len(raw) == 0 || len(raw) > maxScalar {
+		return "", false
+	}
+	if raw[0] != '"' {
+		if !plainNumber(raw) {
+			return "", false
+		}
+		return string(raw), true
+	}
+	inner := raw[1:]
+	for i, b := range inner {
+		if b == '"' {
+			return strings.TrimSpace(string(inner[:i])), i == len(inner)-1
+		}
+		if b < ' ' || b > '~' || b == '\\' {
+			return "", false
+		}
+	}
+	return "", false
+}
+
+// plainNumber says that raw is digits, with a sign before and a fraction behind them.
+func plainNumber(raw []byte) bool {
+	const longest = 20 // far from what a float can not hold
+	whole, fraction, dotted := bytes.Cut(bytes.TrimPrefix(raw, []byte("-")), []byte("."))
+	return len(raw) <= longest && onlyDigits(whole) && (whole[0] != '0' || len(whole) == 1) && (!dotted || onlyDigits(fraction))
+}
+
+func onlyDigits(text []byte) bool {
+	for _, b := range text {
+		if b < '0' || b > '9' {
+			return false
+		}
+	}
+	return len(text) > 0
 }

@@ -76,7 +76,7 @@ func (s *source) timeFormats(position int) []string {
 	formats, known := s.formats[position]
 	if !known {
 		name := s.fields[position].Name
-		formats = formula.NewVerifier(s.rows.project([]string{name})).TimeFormats(name)
+		formats = formula.NewRowVerifier(s.rows.project([]string{name})).TimeFormats(name)
 		s.formats[position] = formats
 	}
 	return formats

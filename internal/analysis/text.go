@@ -30,6 +30,9 @@ func shown(name string) string {
 // plain makes one line of plain text of what a stranger wrote: no control, format
 // or bidirectional characters, blanks collapsed, cut to limit characters.
 func plain(text string, limit int) string {
+	if isPlain(text, limit) {
+		return text
+	}
 	var b strings.Builder
 	blank := false
 	for _, r := range text {
@@ -49,8 +52,25 @@ func plain(text string, limit int) string {
 	return clip(b.String(), limit)
 }
 
+// isPlain says that plain would change nothing, of most texts: printable ASCII with single
+// spaces, none in front or behind.
+func isPlain(text string, limit int) bool {
+	if len(text) > limit {
+		return false
+	}
+	space := true // as behind one
+	for i := range len(text) {
+		c := text[i]
+		if c < ' ' || c > '~' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space || text == ""
+}
+
 func clip(text string, limit int) string {
-	if utf8.RuneCountInString(text) <= limit {
+	if len(text) <= limit || utf8.RuneCountInString(text) <= limit {
 		return text
 	}
 	return strings.TrimSpace(string([]rune(text)[:limit]))

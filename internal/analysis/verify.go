@@ -173,7 +173,7 @@ func run(ctx context.Context, src *source, it item, field schema.Field) (string,
 		// A constant reads nothing, but must not be a value that stands in the rows.
 		rows = src.rows.project(src.names(upTo(len(src.fields), quotedFields)))
 	}
-	verifier := formula.NewVerifier(rows)
+	verifier := formula.NewRowVerifier(rows)
 	expr := it.expr
 	if expr == "" {
 		var err error

@@ -86,13 +86,9 @@ var (
 // a question about fields, gives a proposal with the pinned decision; that to a repair
 // has only the mappings and unmapped fields that were asked again.
 func (c *Client) Read(q analysis.Question, raw []byte) (analysis.Proposal, error) {
-	object, err := c.object(raw)
+	a, err := c.decode(raw)
 	if err != nil {
 		return analysis.Proposal{}, badAnswer(err)
-	}
-	var a answer
-	if err := json.NewDecoder(bytes.NewReader(object)).Decode(&a); err != nil {
-		return analysis.Proposal{}, badAnswer(errNotJSON)
 	}
 	proposal, err := decide(q, a)
 	if err != nil {
@@ -104,21 +100,46 @@ func (c *Client) Read(q analysis.Question, raw []byte) (analysis.Proposal, error
 	return proposal, nil
 }
 
-// object finds the object of an answer. The example of the rules has the right form, and
-// small models repeat it; it answers nothing.
-func (c *Client) object(raw []byte) ([]byte, error) {
-	object, err := extract(raw, c.schema)
-	if err == nil && sameJSON(object, c.example) {
-		return nil, errEcho
+// decode finds the object of an answer, checks its form and reads it.
+func (c *Client) decode(raw []byte) (answer, error) {
+	if len(raw) <= maxSuccessBody {
+		// What may be the example of the rules is looked at more closely.
+		if a, ok := readStrict(raw); ok && a.Reasoning != c.example.reasoning {
+			return a, nil
+		}
 	}
-	return object, err
+	return c.search(raw)
 }
 
-// exampleAnswer returns the example that stands in the rules.
-func exampleAnswer() []byte {
-	_, example, _ := strings.Cut(rules, "\n{")
-	object, _, _ := firstObject([]byte("{" + example))
-	return object
+// search is decode for all that an answer may be wrapped into, and for all that may be
+// wrong with one. The example of the rules has the right form, and small models repeat it;
+// it answers nothing.
+func (c *Client) search(raw []byte) (answer, error) {
+	object, err := extract(raw, c.schema)
+	if err != nil {
+		return answer{}, err
+	}
+	if sameJSON(object, c.example.object) {
+		return answer{}, errEcho
+	}
+	var a answer
+	if err := json.NewDecoder(bytes.NewReader(object)).Decode(&a); err != nil {
+		return answer{}, errNotJSON
+	}
+	return a, nil
+}
+
+// example is the answer that stands in the rules.
+type example struct {
+	object    []byte
+	reasoning string
+}
+
+func exampleAnswer() example {
+	_, text, _ := strings.Cut(rules, "\n{")
+	object, _, _ := firstObject([]byte("{" + text))
+	a, _ := readStrict(object) // a test reads it
+	return example{object, a.Reasoning}
 }
 
 // decide reads the decision, or takes over the one that the question came with.

@@ -41,9 +41,37 @@ func quote(s string, limit int) string {
 	return strings.TrimSpace(out.String()) // Encode ends the line
 }
 
+// writeQuoted writes quote(s, limit).
+func writeQuoted(out *bytes.Buffer, s string, limit int) {
+	if !harmless(s, limit) {
+		out.WriteString(quote(s, limit))
+		return
+	}
+	out.WriteByte('"')
+	out.WriteString(s)
+	out.WriteByte('"')
+}
+
+// harmless says that s is within the limit and has nothing to escape or to hide, as most
+// of what stands in a prompt.
+func harmless(s string, limit int) bool {
+	if len(s) > limit {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 // visible returns what a human sees of s, at most limit runes of it. Blanks of all
 // kinds become spaces; invalid UTF-8 becomes the replacement character.
 func visible(s string, limit int) string {
+	if harmless(s, limit) {
+		return s
+	}
 	var out strings.Builder
 	runes := 0
 	for _, r := range s {

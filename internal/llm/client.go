@@ -45,12 +45,14 @@ type Client struct {
 	cache   Cache
 	logger  *slog.Logger
 	schema  *jsonschema.Schema
-	example []byte
+	example example
 	forms   forms
-	routed  bool // the server is OpenRouter
-	spoken  *spoken
-	flights flights
-	breaker *breaker
+	// templates are made of the forms.
+	templates templates
+	routed    bool // the server is OpenRouter
+	spoken    *spoken
+	flights   flights
+	breaker   *breaker
 	// addressed is what go-openai gets to see of a request: it checks the name of
 	// the model, and its body is replaced in the transport.
 	addressed openai.ChatCompletionRequest
@@ -136,8 +138,8 @@ func (c *Client) Ask(ctx context.Context, q analysis.Question) (analysis.Answer,
 			c.cfg.Observer.Cached()
 			return analysis.Answer{Raw: raw, Usage: analysis.Usage{CachedCalls: 1}}, nil
 		}
-		answer, err := c.put(ctx, v)
-		if err == nil {
+		answer, usable, err := c.put(ctx, v, p)
+		if usable {
 			c.keep(ctx, q, key, answer.Raw)
 		}
 		return answer, err
@@ -161,12 +163,9 @@ func (c *Client) cached(ctx context.Context, q analysis.Question, key string) ([
 	return raw, err == nil
 }
 
-// keep stores an answer, unless it can not be read: the same question would get
+// keep stores an answer that can be read. From another one the same question would get
 // the same useless answer again.
 func (c *Client) keep(ctx context.Context, q analysis.Question, key string, raw []byte) {
-	if _, err := c.Read(q, raw); err != nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	if err := c.cache.SaveAnswer(ctx, q.TenantID, key, raw); err != nil {

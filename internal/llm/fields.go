@@ -1,24 +1,24 @@
 package llm
 
 import (
+	"bytes"
 	"fmt"
-	"strings"
 
 	"github.com/schemacast/schemacast/internal/analysis"
 )
 
 // fieldsPrompt asks where the source fields belong in an entity that is decided.
 func fieldsPrompt(q analysis.Question) string {
-	var entity, source strings.Builder
+	var entity, source bytes.Buffer
 	taken := takenTargets(q)
 	p, _ := decisionOf(q) // Read refuses a question without one
 	decision := decidedLines(&entity, q, p, taken)
 	for s := range q.Source {
 		sourceLine(&source, s, q.Source[s])
 	}
-	var out strings.Builder
-	block(&out, "ENTITIES", entity.String())
-	block(&out, "SOURCE", source.String())
+	var out bytes.Buffer
+	block(&out, "ENTITIES", entity.Bytes())
+	block(&out, "SOURCE", source.Bytes())
 	fmt.Fprintf(&out, "It is decided: %s. ", decision)
 	if d := q.Decision; d != nil && d.Parts > 1 {
 		fmt.Fprintf(&out, "The source is wide, and these fields are part %d of %d of it. ", d.Part, d.Parts)
@@ -70,17 +70,18 @@ func decisionOf(q analysis.Question) (analysis.Proposal, error) {
 func decided(q analysis.Question) bool { return q.Repair != nil || q.Ask == analysis.AskFields }
 
 // decidedLines writes the entity of a decision and returns the decision in words.
-func decidedLines(out *strings.Builder, q analysis.Question, p analysis.Proposal, taken map[string]bool) string {
+func decidedLines(out *bytes.Buffer, q analysis.Question, p analysis.Proposal, taken map[string]bool) string {
 	if p.Action == analysis.ActionMapToExisting && p.Entity >= 0 && p.Entity < len(q.Entities) {
 		entityLines(out, q, newNumbering(q), p.Entity, taken)
 		return fmt.Sprintf("map_to_existing e%d", p.Entity+1)
 	}
 	if p.NewEntity != nil {
-		out.WriteString("e0 | " + quote(p.NewEntity.Name, maxName))
+		out.WriteString("e0 | ")
+		writeQuoted(out, p.NewEntity.Name, maxName)
 		attribute(out, "about", p.NewEntity.Description, maxDescription)
 		out.WriteByte('\n')
 		for i, field := range p.NewEntity.Fields {
-			fmt.Fprintf(out, "n%d | %s | %s", i+1, quote(field.Name, maxName), word(field.Type))
+			head(out, 'n', i+1, field.Name, field.Type)
 			attribute(out, "format", field.Format, maxFormat)
 			mark(out, "required", field.Required)
 			mark(out, "taken", taken[field.Name])

@@ -3,6 +3,7 @@ package llm
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/schemacast/schemacast/internal/analysis"
 )
@@ -12,16 +13,21 @@ import (
 // follow the first of them. A model tells apart what it sees together; see ConStruM in
 // the literature on matching schemas.
 func sideBySide(fields []analysis.QuestionField) []int {
-	alike := make(map[string][]int, len(fields))
+	heads := make([]string, len(fields))
 	for f, field := range fields {
-		head := lastWord(field.Name)
-		alike[head] = append(alike[head], f)
+		heads[f] = lastWord(field.Name)
 	}
-	order := make([]int, 0, len(fields))
-	for _, field := range fields {
-		head := lastWord(field.Name)
-		order = append(order, alike[head]...)
-		delete(alike, head)
+	order, placed := make([]int, 0, len(fields)), make([]bool, len(fields))
+	for f, head := range heads {
+		if placed[f] {
+			continue
+		}
+		for g := f; g < len(heads); g++ { // a question shows some dozens of fields, 120 at most
+			if heads[g] == head {
+				placed[g] = true
+				order = append(order, g)
+			}
+		}
 	}
 	return order
 }
@@ -29,6 +35,31 @@ func sideBySide(fields []analysis.QuestionField) []int {
 // lastWord returns the last word of a name in snake, kebab, dotted or camel case, in
 // small letters and without the digits behind it.
 func lastWord(name string) string {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return lastWordOfRunes(name)
+		}
+	}
+	end := len(name)
+	for end > 0 && !isLetter(name[end-1]) {
+		end--
+	}
+	start := end
+	for start > 0 && isLetter(name[start-1]) {
+		start--
+		if isUpper(name[start]) && start > 0 && isLetter(name[start-1]) && !isUpper(name[start-1]) {
+			break
+		}
+	}
+	return strings.ToLower(name[start:end])
+}
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+func isLetter(c byte) bool { return isUpper(c) || c >= 'a' && c <= 'z' }
+
+// lastWordOfRunes is lastWord for all alphabets.
+func lastWordOfRunes(name string) string {
 	runes := []rune(strings.TrimRightFunc(name, func(r rune) bool { return !unicode.IsLetter(r) }))
 	start := len(runes)
 	for start > 0 && unicode.IsLetter(runes[start-1]) {

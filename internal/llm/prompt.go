@@ -1,12 +1,12 @@
 package llm
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed" // for rules.txt
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/schemacast/schemacast/internal/analysis"
 )
@@ -26,6 +26,13 @@ func systemPrompt(r rung) string {
 	return rules + "\nThe JSON schema of the answer, all keys are required:\n" + answerSchema + "\n"
 }
 
+// bytesPerLine is what a line of a prompt has, or a little more, so that most prompts are
+// written without copying.
+const bytesPerLine = 64
+
+// aroundBlocks is what a prompt has beside the lines of its blocks.
+const aroundBlocks = 512
+
 // userPrompt renders everything that differs between questions.
 func userPrompt(q analysis.Question) string {
 	switch {
@@ -34,17 +41,20 @@ func userPrompt(q analysis.Question) string {
 	case q.Ask == analysis.AskFields:
 		return fieldsPrompt(q)
 	}
-	var entities, source strings.Builder
+	var entities, source bytes.Buffer
 	ids := newNumbering(q)
+	entities.Grow(bytesPerLine * (ids.total + len(q.Entities)))
+	source.Grow(bytesPerLine * len(q.Source))
 	for e := range q.Entities {
 		entityLines(&entities, q, ids, e, nil)
 	}
 	for s := range q.Source {
 		sourceLine(&source, s, q.Source[s])
 	}
-	var out strings.Builder
-	block(&out, "ENTITIES", entities.String())
-	block(&out, "SOURCE", source.String())
+	var out bytes.Buffer
+	out.Grow(entities.Len() + source.Len() + aroundBlocks)
+	block(&out, "ENTITIES", entities.Bytes())
+	block(&out, "SOURCE", source.Bytes())
 	if q.Ask == analysis.AskEntity {
 		out.WriteString(entityTask)
 	} else {
@@ -63,25 +73,31 @@ const entityTask = `Decide where the source belongs, and nothing else: mappings 
 
 // block delimits lines of data. The word on both ends is a hash of what is between:
 // nobody can write a text that holds its own hash, and equal questions stay equal.
-func block(out *strings.Builder, name, lines string) {
-	if lines == "" {
-		lines = "(none)\n"
+func block(out *bytes.Buffer, name string, lines []byte) {
+	if len(lines) == 0 {
+		lines = []byte("(none)\n")
 	}
-	sum := sha256.Sum256([]byte(lines))
+	sum := sha256.Sum256(lines)
 	word := hex.EncodeToString(sum[:6])
-	fmt.Fprintf(out, "BEGIN %s %s\n%sEND %s %s\n\n", name, word, lines, name, word)
+	out.WriteString("BEGIN " + name + " " + word + "\n")
+	out.Write(lines)
+	out.WriteString("END " + name + " " + word + "\n\n")
 }
 
 // entityLines writes an entity and its fields, those with similar names side by side.
 // Taken are the names of fields that an accepted mapping fills already.
-func entityLines(out *strings.Builder, q analysis.Question, ids numbering, e int, taken map[string]bool) {
+func entityLines(out *bytes.Buffer, q analysis.Question, ids numbering, e int, taken map[string]bool) {
 	entity := q.Entities[e]
-	fmt.Fprintf(out, "e%d | %s | score=%s", e+1, quote(entity.Name, maxName), strconv.FormatFloat(entity.Score, 'f', 2, 64))
+	id(out, 'e', e+1)
+	out.WriteString(" | ")
+	writeQuoted(out, entity.Name, maxName)
+	out.WriteString(" | score=")
+	out.Write(strconv.AppendFloat(out.AvailableBuffer(), entity.Score, 'f', 2, 64))
 	attribute(out, "about", entity.Description, maxDescription)
 	out.WriteByte('\n')
 	for _, f := range sideBySide(entity.Fields) {
 		field := entity.Fields[f]
-		fmt.Fprintf(out, "t%d | %s | %s", ids.first[e]+f, quote(field.Name, maxName), word(field.Type))
+		head(out, 't', ids.first[e]+f, field.Name, field.Type)
 		attribute(out, "format", field.Format, maxFormat)
 		mark(out, "required", field.Required)
 		mark(out, "taken", taken[field.Name])
@@ -93,8 +109,8 @@ func entityLines(out *strings.Builder, q analysis.Question, ids numbering, e int
 	}
 }
 
-func sourceLine(out *strings.Builder, s int, field analysis.SourceField) {
-	fmt.Fprintf(out, "s%d | %s | %s", s+1, quote(field.Name, maxName), word(field.Type))
+func sourceLine(out *bytes.Buffer, s int, field analysis.SourceField) {
+	head(out, 's', s+1, field.Name, field.Type)
 	attribute(out, "format", field.Format, maxFormat)
 	mark(out, "required", field.Required)
 	attribute(out, "meaning", field.Semantic, maxType)
@@ -106,14 +122,32 @@ func sourceLine(out *strings.Builder, s int, field analysis.SourceField) {
 	out.WriteByte('\n')
 }
 
-func attribute(out *strings.Builder, name, value string, limit int) {
+func attribute(out *bytes.Buffer, name, value string, limit int) {
 	if value != "" {
-		out.WriteString(" | " + name + "=" + quote(value, limit))
+		out.WriteString(" | ")
+		out.WriteString(name)
+		out.WriteByte('=')
+		writeQuoted(out, value, limit)
 	}
 }
 
-func mark(out *strings.Builder, name string, set bool) {
+func mark(out *bytes.Buffer, name string, set bool) {
 	if set {
-		out.WriteString(" | " + name)
+		out.WriteString(" | ")
+		out.WriteString(name)
 	}
+}
+
+// head begins the line of a field: id, name and type.
+func head(out *bytes.Buffer, letter byte, number int, name, typ string) {
+	id(out, letter, number)
+	out.WriteString(" | ")
+	writeQuoted(out, name, maxName)
+	out.WriteString(" | ")
+	out.WriteString(word(typ))
+}
+
+func id(out *bytes.Buffer, letter byte, number int) {
+	out.WriteByte(letter)
+	out.Write(strconv.AppendInt(out.AvailableBuffer(), int64(number), 10))
 }

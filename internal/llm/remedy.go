@@ -47,19 +47,20 @@ type remedies struct {
 // to another one: without what the server refuses, with more room, with less detail,
 // without what a filter may have taken offence at, or once more where the answer could
 // not be used. An answer that can not be used in the end is returned all the same: it
-// was paid, and it is Read that says why.
-func (c *Client) put(ctx context.Context, v variant) (analysis.Answer, error) {
+// was paid, and it is Read that says why. Usable says that Read reads it. The
+// variant comes with its request, which its key was made of.
+func (c *Client) put(ctx context.Context, v variant, p prepared) (answer analysis.Answer, usable bool, err error) {
 	start := time.Now()
 	var usage analysis.Usage
 	var tried remedies
 	for {
-		r, more, f := c.try(ctx, v, start)
+		r, more, f := c.try(ctx, v, p, start)
 		usage = usage.Add(more)
 		if f.ModelError == nil {
-			return analysis.Answer{Raw: []byte(r.content), Usage: usage}, nil
+			return analysis.Answer{Raw: []byte(r.content), Usage: usage}, true, nil
 		}
 		if ctx.Err() != nil {
-			return analysis.Answer{Usage: usage}, context.Cause(ctx)
+			return analysis.Answer{Usage: usage}, false, context.Cause(ctx)
 		}
 		raw := ""
 		if r != nil && f.unusable {
@@ -67,13 +68,14 @@ func (c *Client) put(ctx context.Context, v variant) (analysis.Answer, error) {
 		}
 		next, cured := c.remedy(ctx, v, f, &tried)
 		if !cured || f.lacks == featureNone && time.Since(start) > c.cfg.Timeout {
-			return tried.outcome(f, raw, usage)
+			answer, err = tried.outcome(f, raw, usage)
+			return answer, false, err
 		}
 		c.cfg.Observer.Repeated(f.Kind)
 		if f.lacks == featureNone {
 			tried.before, tried.raw = f, raw
 		}
-		v = next
+		v, p = next, prepared{}
 	}
 }
 
@@ -140,11 +142,14 @@ func (v variant) shorter() (variant, bool) {
 	return v, false
 }
 
-// try puts one variant to the server and judges what it answers.
-func (c *Client) try(ctx context.Context, v variant, start time.Time) (*reply, analysis.Usage, failure) {
-	p, f := c.prepare(v)
-	if f.ModelError != nil {
-		return nil, analysis.Usage{}, f
+// try puts one variant to the server and judges what it answers. Its request is made
+// unless it is there.
+func (c *Client) try(ctx context.Context, v variant, p prepared, start time.Time) (*reply, analysis.Usage, failure) {
+	if p.body == nil {
+		var f failure
+		if p, f = c.prepare(v); f.ModelError != nil {
+			return nil, analysis.Usage{}, f
+		}
 	}
 	need := Need{Tokens: p.prompt + answerEstimate(v.asked, v.dialect), Backfill: analysis.IsBackfill(ctx)}
 	r, calls, f := c.repeat(ctx, attempt{tenantID: v.asked.TenantID, prepared: p, need: need, start: start})
@@ -167,10 +172,10 @@ func (c *Client) try(ctx context.Context, v variant, start time.Time) (*reply, a
 // judge finds out whether an answer can be used, and whether the whole question was read.
 func (c *Client) judge(v variant, p prepared, r *reply) failure {
 	f := failure{}
-	if _, err := c.object([]byte(r.content)); err != nil {
+	if a, err := c.decode([]byte(r.content)); err != nil {
 		f = failure{ModelError: badAnswer(err), unusable: true, form: true}
-	} else if _, err := c.Read(v.asked, []byte(r.content)); err != nil {
-		f = failure{ModelError: analysis.ModelErrorOf(err), unusable: true}
+	} else if _, err := decide(v.asked, a); err != nil { // Read has no other errors
+		f = failure{ModelError: badAnswer(err), unusable: true}
 	}
 	if cut, surely := cutPrompt(r.tokens, p, v.dialect); surely || cut && f.ModelError != nil {
 		return failure{ModelError: &analysis.ModelError{

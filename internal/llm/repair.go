@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -21,7 +22,7 @@ Answer in the same form: repeat the decision, leave the name and description of 
 // All ids are those of the first question.
 func repairPrompt(q analysis.Question) string {
 	r := newRepair(q)
-	var entity, source, failures strings.Builder
+	var entity, source, failures bytes.Buffer
 	decision := decidedLines(&entity, q, q.Repair.Proposal, r.taken)
 	for s := range q.Source {
 		if r.concerned[s] {
@@ -31,10 +32,10 @@ func repairPrompt(q analysis.Question) string {
 	for i, failure := range q.Repair.Failures {
 		r.failureLine(&failures, i, failure)
 	}
-	var out strings.Builder
-	block(&out, "ENTITIES", entity.String())
-	block(&out, "SOURCE", source.String())
-	block(&out, "FAILURES", failures.String())
+	var out bytes.Buffer
+	block(&out, "ENTITIES", entity.Bytes())
+	block(&out, "SOURCE", source.Bytes())
+	block(&out, "FAILURES", failures.Bytes())
 	fmt.Fprintf(&out, "An earlier answer decided %s, which stays. ", decision)
 	out.WriteString(repairTask)
 	return out.String()
@@ -92,7 +93,7 @@ func (r repair) asked(m analysis.Proposed) bool {
 
 // failureLine writes one failure with the mapping that it is about. Also the words
 // of an earlier answer are data: a field name may have talked the model into them.
-func (r repair) failureLine(out *strings.Builder, i int, failure analysis.Failure) {
+func (r repair) failureLine(out *bytes.Buffer, i int, failure analysis.Failure) {
 	fmt.Fprintf(out, "f%d | sources=%s | target=%s | code=%s", i+1,
 		joinIDs(failure.Sources), r.targetID(failure.Target), word(failure.Code))
 	attribute(out, "detail", failure.Detail, maxDescription)

@@ -100,6 +100,9 @@ func argumentsText(raw json.RawMessage) string {
 
 // contentText joins the parts of a content, which is a string or a list of parts.
 func contentText(raw json.RawMessage) string {
+	if len(raw) > 0 && raw[0] == '"' {
+		return stringOf(raw)
+	}
 	var parts []struct {
 		Text string `json:"text"`
 	}
@@ -125,7 +128,7 @@ func parseUsage(raw json.RawMessage) tokens {
 	usage := members(raw)
 	count := func(of map[string]json.RawMessage, key string) int {
 		var n float64
-		if json.Unmarshal(of[key], &n) != nil || n < 0 || n > maxReported {
+		if len(of[key]) == 0 || json.Unmarshal(of[key], &n) != nil || n < 0 || n > maxReported {
 			return 0
 		}
 		return int(n)
@@ -136,7 +139,7 @@ func parseUsage(raw json.RawMessage) tokens {
 	t.reasoning = count(members(usage["completion_tokens_details"]), "reasoning_tokens")
 	t.cached, t.reasoning = min(t.cached, t.prompt), min(t.reasoning, t.completion)
 	var cost float64 // OpenRouter has it, in dollars
-	if json.Unmarshal(usage["cost"], &cost) == nil && present(usage["cost"]) && cost >= 0 && cost <= maxCost {
+	if present(usage["cost"]) && json.Unmarshal(usage["cost"], &cost) == nil && cost >= 0 && cost <= maxCost {
 		t.cost = int64(math.Round(cost * 1e6))
 	}
 	return t
@@ -144,6 +147,9 @@ func parseUsage(raw json.RawMessage) tokens {
 
 // members returns the members of an object, none of anything else.
 func members(raw json.RawMessage) map[string]json.RawMessage {
+	if len(raw) == 0 {
+		return nil
+	}
 	var object map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &object) // nothing else has members
 	return object
@@ -171,7 +177,7 @@ func present(raw json.RawMessage) bool {
 
 func stringOf(raw json.RawMessage) string {
 	var s string
-	if json.Unmarshal(raw, &s) != nil {
+	if len(raw) == 0 || json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
 	return s

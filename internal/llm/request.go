@@ -42,8 +42,12 @@ type prepared struct {
 // prepare makes the exact bytes of the request for a variant of a question. Equal
 // questions give equal bytes, which is what the cache lives on.
 func (c *Client) prepare(v variant) (prepared, failure) {
-	system, user := systemPrompt(v.dialect.Rung), userPrompt(v.question())+v.hint
-	body, err := json.Marshal(c.request(v.dialect, c.forms.in(v.dialect), system, user, v.limit))
+	user := userPrompt(v.question()) + v.hint
+	t, err := c.templates.in(c, v.dialect)
+	var body []byte
+	if err == nil {
+		body, err = t.body(user, v.limit)
+	}
 	if err != nil {
 		return prepared{}, failure{ModelError: &analysis.ModelError{
 			Kind: analysis.ModelConfig, Detail: "the question can not be written as JSON", Err: err,
@@ -55,7 +59,7 @@ func (c *Client) prepare(v variant) (prepared, failure) {
 			Detail: fmt.Sprintf("the question has %d bytes, more than the %d that are sent", len(body), maxRequest),
 		}}
 	}
-	return prepared{body: body, prompt: promptTokens(system, user, v.dialect)}, failure{}
+	return prepared{body: body, prompt: promptTokens(t.system, user, v.dialect)}, failure{}
 }
 
 // form is how the form of an answer is asked for.

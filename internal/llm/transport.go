@@ -17,6 +17,9 @@ const (
 	maxSuccessBody = 8 << 20
 )
 
+// believedLength is as far as a server is believed how long its answer is going to be.
+const believedLength = 64 << 10
+
 // exchange is one request and what came back. It travels in the context, since
 // go-openai neither lets a caller set the exact body nor show the exact response.
 type exchange struct {
@@ -63,6 +66,9 @@ func newHTTPClient(cfg Config) (*http.Client, *http.Transport) {
 		MaxIdleConnsPerHost:   cfg.Connections,
 		IdleConnTimeout:       60 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		// Most questions and answers go through at once.
+		WriteBufferSize: 32 << 10,
+		ReadBufferSize:  16 << 10,
 	}
 	client := &http.Client{
 		Transport: &transport{base: base},
@@ -89,9 +95,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer func() { _ = resp.Body.Close() }() // read to the end or given up below
 	ex.status, ex.header = resp.StatusCode, resp.Header
-	raw, err := ex.read(resp.Body)
+	raw, err := ex.read(resp)
 	if err != nil {
 		return nil, err
+	}
+	if ex.reply != nil {
+		raw = []byte("{}") // nobody needs what go-openai would make of it
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(raw))
 	resp.ContentLength = int64(len(raw))
@@ -111,23 +120,25 @@ func withBody(req *http.Request, body []byte) *http.Request {
 
 // read takes in the body of a response. A refusal that breaks off is still a
 // refusal; an answer that breaks off is an error.
-func (ex *exchange) read(body io.Reader) ([]byte, error) {
+func (ex *exchange) read(resp *http.Response) ([]byte, error) {
 	if ex.status != http.StatusOK {
-		ex.raw, _ = io.ReadAll(io.LimitReader(body, maxErrorBody)) // the status alone says enough
+		ex.raw, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status alone says enough
 		if ex.status < http.StatusBadRequest {
 			return nil, &payloadError{reason: "is no answer but a redirect or an empty success"}
 		}
 		return ex.raw, nil
 	}
-	raw, err := io.ReadAll(io.LimitReader(body, maxSuccessBody+1))
-	if err != nil {
+	var body bytes.Buffer
+	body.Grow(int(max(0, min(resp.ContentLength, believedLength))) + bytes.MinRead)
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, maxSuccessBody+1)); err != nil {
 		return nil, err
 	}
+	raw := body.Bytes()
 	if len(raw) > maxSuccessBody {
 		return nil, &payloadError{reason: "is larger than 8 MiB", large: true}
 	}
-	ex.reply, err = parseReply(raw)
-	if err != nil {
+	var err error
+	if ex.reply, err = parseReply(raw); err != nil {
 		ex.raw = raw[:min(len(raw), maxErrorBody)]
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Field is one field of a schema or entity. Of the many keys that people and
@@ -55,54 +56,74 @@ func ParseFields(raw json.RawMessage) ([]Field, error) {
 	if len(trimmed) == 0 || trimmed[0] != '[' {
 		return nil, &FieldsError{Column: column, Reason: "is " + jsonKind(trimmed) + ", not a list"}
 	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(trimmed, &elements); err != nil {
+	if !json.Valid(trimmed) {
 		return nil, &FieldsError{Column: column, Reason: "is not valid JSON"}
 	}
-	fields := make([]Field, 0, len(elements))
-	seen := make(map[string]bool, len(elements))
-	for _, element := range elements {
-		field, ok := parseField(element)
-		if !ok || seen[field.Name] {
-			continue
+	count := 0
+	for range elements(trimmed) {
+		count++
+	}
+	fields := make([]Field, 0, count)
+	seen := make(map[string]bool, count)
+	for element := range elements(trimmed) {
+		if field := parseField(element); field.Name != "" && !seen[field.Name] {
+			seen[field.Name] = true
+			fields = append(fields, field)
 		}
-		seen[field.Name] = true
-		fields = append(fields, field)
 	}
 	if len(fields) == 0 {
-		return nil, &FieldsError{Column: column, Reason: fmt.Sprintf("has no usable field among %d elements", len(elements))}
+		return nil, &FieldsError{Column: column, Reason: fmt.Sprintf("has no usable field among %d elements", count)}
 	}
+	ownSamples(fields)
 	return fields, nil
 }
 
-// parseField decodes key by key, so that one key of an unexpected type costs that
-// key and not the field.
-func parseField(raw json.RawMessage) (Field, bool) {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &keys); err != nil {
-		return Field{}, false
+// parseField reads key by key, so that one key of an unexpected type costs that key and
+// not the field. Of equal keys the last one counts, as for encoding/json.
+func parseField(element []byte) (field Field) {
+	if element[0] != '{' {
+		return field
 	}
-	field := Field{
-		Name:        stringKey(keys, "name"),
-		Type:        stringKey(keys, "type"),
-		Format:      stringKey(keys, "format"),
-		Description: stringKey(keys, "description"),
+	for key, value := range members(element) {
+		name, plain := plainText(key)
+		if !plain {
+			name = []byte(textOf(key))
+		}
+		switch string(name) {
+		case "name":
+			field.Name = textOf(value)
+		case "type":
+			field.Type = textOf(value)
+		case "format":
+			field.Format = textOf(value)
+		case "description":
+			field.Description = textOf(value)
+		case "required":
+			field.Required = string(value) == "true"
+		case "sample_value":
+			field.Sample = value
+			if string(value) == "null" {
+				field.Sample = nil
+			}
+		}
 	}
-	if required, ok := keys["required"]; ok {
-		field.Required = string(bytes.TrimSpace(required)) == "true"
-	}
-	if sample, ok := keys["sample_value"]; ok && string(sample) != "null" {
-		field.Sample = sample
-	}
-	return field, field.Name != ""
+	return field
 }
 
-func stringKey(keys map[string]json.RawMessage, key string) string {
-	var s string
-	if raw, ok := keys[key]; ok && json.Unmarshal(raw, &s) == nil {
-		return s
+// ownSamples copies the samples out of the column, which would live as long as they do.
+func ownSamples(fields []Field) {
+	size := 0
+	for _, f := range fields {
+		size += len(f.Sample)
 	}
-	return ""
+	own := make([]byte, 0, size)
+	for i, f := range fields {
+		if f.Sample != nil {
+			begin := len(own)
+			own = append(own, f.Sample...)
+			fields[i].Sample = own[begin:len(own):len(own)]
+		}
+	}
 }
 
 // SampleRows reads the column sample_data: one object, or a list of objects. It
@@ -116,17 +137,16 @@ func SampleRows(raw json.RawMessage, limit int) []json.RawMessage {
 	if trimmed[0] == '{' {
 		return []json.RawMessage{trimmed}
 	}
-	var elements []json.RawMessage
-	if trimmed[0] != '[' || json.Unmarshal(trimmed, &elements) != nil {
+	if trimmed[0] != '[' || !json.Valid(trimmed) {
 		return nil
 	}
 	var rows []json.RawMessage
-	for _, element := range elements {
+	for element := range elements(trimmed) {
 		if len(rows) == limit {
 			break
 		}
-		if element = bytes.TrimSpace(element); len(element) > 0 && element[0] == '{' {
-			rows = append(rows, element)
+		if element[0] == '{' {
+			rows = append(rows, slices.Clip(element))
 		}
 	}
 	return rows

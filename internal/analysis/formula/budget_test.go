@@ -225,13 +225,7 @@ func (g *generator) mixed(corpus []string) string {
 	return b.String()
 }
 
-func isFieldName(piece string) bool {
-	switch piece {
-	case "and", "or", "in", "true", "false", "null", "function":
-		return false
-	}
-	return plainName.MatchString(piece)
-}
+func isFieldName(piece string) bool { return isPlainName(piece) }
 
 // pieces splits an expression into words and single characters, texts and all.
 func pieces(expr string) []string {

@@ -127,6 +127,7 @@ func fitsText(word, kind string, value any) (fit, string) {
 	}
 	good := true
 	switch word {
+	case "string", "text", "varchar", "char": // words of types, which are no format
 	case "email":
 		address, err := mail.ParseAddress(text)
 		good = err == nil && address.Address == text

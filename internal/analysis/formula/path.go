@@ -2,7 +2,6 @@ package formula
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -64,10 +63,20 @@ func leadInside(value json.RawMessage, name string, depth int) []string {
 	return nil
 }
 
-var (
-	plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	reserved  = []string{"and", "or", "in", "true", "false", "null", "function"}
-)
+var reserved = []string{"and", "or", "in", "true", "false", "null", "function"}
+
+// isPlainName says that JSONata takes a key as it is for a name.
+func isPlainName(key string) bool {
+	for i := range len(key) {
+		switch c := key[i]; {
+		case c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		case i > 0 && isDigit(c):
+		default:
+			return false
+		}
+	}
+	return key != "" && !slices.Contains(reserved, key)
+}
 
 // path writes keys as JSONata: plain names as they are, others in backticks, and
 // those with a backtick, for which backticks have no escape, as texts, which are
@@ -79,7 +88,7 @@ func path(keys []string) string {
 			b.WriteByte('.')
 		}
 		switch {
-		case plainName.MatchString(key) && !slices.Contains(reserved, key):
+		case isPlainName(key):
 			b.WriteString(key)
 		case !strings.Contains(key, "`"):
 			b.WriteString("`" + key + "`")

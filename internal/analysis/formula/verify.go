@@ -64,6 +64,16 @@ func NewVerifier(rows []json.RawMessage) *Verifier {
 	return &Verifier{samples: readSamples(rows, maxRows)}
 }
 
+// NewRowVerifier is NewVerifier for rows whose own keys are read already. Their values are
+// as a decoder gives them, without blanks around.
+func NewRowVerifier(rows []map[string]json.RawMessage) *Verifier {
+	v := &Verifier{samples: make([]sample, 0, min(len(rows), maxRows))}
+	for _, row := range rows[:min(len(rows), maxRows)] {
+		v.samples = append(v.samples, row)
+	}
+	return v
+}
+
 // Verify gates and compiles expr and runs it twice on every row, of which it sees
 // the sources alone, cut to 128 bytes a text. sources are field names as in
 // schema.Field. An expression fails with an *Error when it fails on any row, is
@@ -76,6 +86,16 @@ func NewVerifier(rows []json.RawMessage) *Verifier {
 // Everything runs in the caller's goroutine: what passes Gate ends soon by itself,
 // and the limits on steps and time are a second line.
 func (v *Verifier) Verify(ctx context.Context, expr string, sources []string, target schema.Field) (Report, error) {
+	if copies(expr, sources) {
+		if report, done, err := v.verifyCopy(expr, target); done {
+			return report, err
+		}
+	}
+	return v.verify(ctx, expr, sources, target)
+}
+
+// verify asks the engine.
+func (v *Verifier) verify(ctx context.Context, expr string, sources []string, target schema.Field) (Report, error) {
 	tree, err := gate(expr, sources)
 	if err != nil {
 		return Report{}, err
@@ -124,6 +144,7 @@ type trial struct {
 	inputs, values map[string]bool
 	keys           []string // of the only source
 	pairs          []pair
+	patterned      bool // the target's format says how times are written; known where a field is copied
 }
 
 func newTrial(compiled *gnata.Expression, target schema.Field) *trial {
@@ -163,6 +184,14 @@ func (t *trial) run(ctx context.Context, row json.RawMessage, present bool) erro
 	t.report.Produced++
 	t.inputs[string(row)], t.values[string(first)] = true, true
 	result := gnata.NormalizeValue(value)
+	if err := t.fit(result); err != nil {
+		return err
+	}
+	return t.readBack(row, result)
+}
+
+// fit holds a result against the target's type and format.
+func (t *trial) fit(result any) error {
 	switch fit, detail := fits(t.target, result); fit {
 	case fitsNot:
 		return fail(CodeTypeMismatch, "gives %s, but the target %q wants %s", detail, clip(t.target.Name), describe(t.target))
@@ -170,16 +199,32 @@ func (t *trial) run(ctx context.Context, row json.RawMessage, present bool) erro
 		t.report.Misfits++
 		t.misfit = detail
 	}
-	return t.readBack(row, result)
+	return nil
 }
 
 var longNumber = regexp.MustCompile(`[:\[,](-?[0-9]{16,})[,}\]]`)
 
 // imprecise says that a row has a whole number that jsonata-js rounds.
 func imprecise(row []byte) bool {
+	if !hasLongNumber(row) {
+		return false
+	}
 	for _, found := range longNumber.FindAllSubmatch(row, -1) {
 		text := string(found[1])
 		if n, err := strconv.ParseFloat(text, 64); err == nil && strconv.FormatFloat(n, 'f', 0, 64) != text {
+			return true
+		}
+	}
+	return false
+}
+
+// hasLongNumber spares most rows the search for one.
+func hasLongNumber(row []byte) bool {
+	digits := 0
+	for _, b := range row {
+		if !isDigit(b) {
+			digits = 0
+		} else if digits++; digits == 16 {
 			return true
 		}
 	}
@@ -195,6 +240,10 @@ func (t *trial) readBack(row json.RawMessage, result any) error {
 	if source == "" {
 		return nil
 	}
+	return t.compare(source, result)
+}
+
+func (t *trial) compare(source string, result any) error {
 	t.pairs = append(t.pairs, pair{source, result})
 	switch compare(source, t.target, result) {
 	case changeForeign:
