@@ -34,7 +34,7 @@ func (b backlogSide) enqueue(ctx context.Context, s *site) error {
 			return fmt.Errorf("make the backlog: %w", err)
 		}
 	}
-	if _, err := s.db.Exec(ctx, "ANALYZE"); err != nil {
+	if _, err := s.db.Exec(ctx, "ANALYZE schemas, schemacast_runs"); err != nil {
 		return err
 	}
 	return b.ground.enqueueTasks(ctx, &site{work: work{schemas: b.waiting}, tenants: s.tenants[:1], first: s.first}, queueName, s.last()+1, s.last()+int64(b.waiting))

@@ -113,7 +113,7 @@ func (g *ground) makeTemplate(ctx context.Context) (err error) {
 	if out, err := migrate.CombinedOutput(); err != nil {
 		return fmt.Errorf("migrate: %w: %s", err, out)
 	}
-	return nil
+	return g.makeHistory(ctx)
 }
 
 // createDatabase returns the name of a new database, which close drops.

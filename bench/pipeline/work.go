@@ -89,7 +89,7 @@ func (s *site) fill(ctx context.Context) error {
 			return fmt.Errorf("fill the table schemas: %w", err)
 		}
 	}
-	for _, statement := range []string{fmt.Sprintf("SELECT setval('schemas_id_seq', %d)", s.last()+1), "ANALYZE", "CHECKPOINT"} {
+	for _, statement := range []string{fmt.Sprintf("SELECT setval('schemas_id_seq', %d)", s.last()+1), "ANALYZE schemas", "CHECKPOINT"} {
 		if _, err := s.db.Exec(ctx, statement); err != nil {
 			return err
 		}

@@ -243,11 +243,8 @@ func (x *commitment) finish(state run.OutcomeState, entity *entityRow, mappings 
 		ended.entityID = &entity.ID
 	}
 	x.endRun(x.run, ended)
-	after, err := x.record.schema()
-	if err != nil {
-		return run.Outcome{}, err
-	}
-	err = x.emitWith(x.run, schema.Event{Kind: schema.EventCompleted, Completed: &schema.Completed{
+	after := x.record.unparsed()
+	err := x.emitWith(x.run, schema.Event{Kind: schema.EventCompleted, Completed: &schema.Completed{
 		Schema: schema.CompletedSchema{
 			ID: after.ID, Hash: after.Hash, Name: after.Name, Kind: after.Kind, Status: after.Status,
 			TenantName: after.TenantName, Fields: after.RawFields, CreatedAt: after.CreatedAt,

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -61,13 +62,16 @@ func (t *tx) ownWork(schemaID int64) *ownWorkQuestions {
 	q.questions = [2]question{
 		{dest: &q.kept, sql: "SELECT own_name, own_mappings FROM schemacast_streams WHERE schema_id = ?", args: id},
 		{dest: &q.current, sql: "SELECT id, target_schema_id, field_path, " + t.store.dialect.text("mapping_definition") +
-			" AS mapping_definition, mapping_type, formula_expression, formula_language FROM schema_mappings WHERE schema_id = ? ORDER BY id" + t.store.dialect.forUpdate, args: id},
+			" AS mapping_definition, mapping_type, formula_expression, formula_language FROM schema_mappings WHERE schema_id = ?" + t.store.dialect.forUpdate, args: id},
 	}
 	return q
 }
 
-// read returns the work once the questions were answered.
+// read returns the work once the questions were answered. The mappings are sorted here: in
+// a table that PostgreSQL knows nothing of yet, it would follow the index of their ids
+// through all of them rather than sort a few.
 func (q *ownWorkQuestions) read() (*ownWork, error) {
+	slices.SortFunc(q.current, func(a, b mappingRow) int { return cmp.Compare(a.ID, b.ID) })
 	mine := &ownWork{name: q.kept.OwnName, current: q.current}
 	if q.kept.OwnMappings == "" {
 		return mine, nil

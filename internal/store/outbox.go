@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,13 +76,14 @@ func (s *Store) Settle(ctx context.Context, owner string, deliveries []broadcast
 		upTo[d.SchemaID] = max(upTo[d.SchemaID], d.Seq)
 	}
 	err := s.transact(ctx, func(t *tx) error {
-		if err := t.markSent(owner, deliveries); err != nil {
-			return err
-		}
+		t.markDropped(owner, deliveries)
 		values, args := valueList(upTo)
-		_, err := t.exec("UPDATE schemacast_streams SET sent_seq = v.column2, lease_owner = CASE WHEN last_seq = v.column2 THEN '' ELSE lease_owner END "+
+		t.later("count what was sent", "UPDATE schemacast_streams SET sent_seq = v.column2, lease_owner = CASE WHEN last_seq = v.column2 THEN '' ELSE lease_owner END "+
 			"FROM (VALUES "+values+") AS v WHERE schema_id = v.column1 AND sent_seq < v.column2 AND lease_owner = ?", append(args, owner)...)
-		return err
+		// Those of streams that somebody else holds by now are not counted, and are sent again.
+		t.later("mark what was sent", "UPDATE schemacast_events SET sent_ms = "+s.dialect.now+" WHERE schema_id IN ? AND sent_ms IS NULL AND seq <= "+
+			"(SELECT sent_seq FROM schemacast_streams s WHERE s.schema_id = schemacast_events.schema_id)", slices.Sorted(maps.Keys(upTo)))
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("settle %d deliveries: %w", len(deliveries), err)
@@ -88,19 +91,23 @@ func (s *Store) Settle(ctx context.Context, owner string, deliveries []broadcast
 	return nil
 }
 
-// markSent changes nothing in streams that somebody else holds by now: they are
-// sent again.
-func (t *tx) markSent(owner string, deliveries []broadcast.Delivery) error {
+// markDropped notes why events were not sent, which is rare but for news of progress. It
+// changes nothing in streams that somebody else holds by now.
+func (t *tx) markDropped(owner string, deliveries []broadcast.Delivery) {
 	var values []string
 	var args []any
 	for _, d := range deliveries {
-		values = append(values, "(CAST(? AS bigint), CAST(? AS bigint), CAST(? AS varchar(255)))")
-		args = append(args, d.SchemaID, d.Seq, clip(d.Dropped, maxVarchar))
+		if d.Dropped != "" {
+			values = append(values, "(CAST(? AS bigint), CAST(? AS bigint), CAST(? AS varchar(255)))")
+			args = append(args, d.SchemaID, d.Seq, clip(d.Dropped, maxVarchar))
+		}
 	}
-	_, err := t.exec("UPDATE schemacast_events SET sent_ms = "+t.store.dialect.now+", dropped = v.column3 "+
+	if len(values) == 0 {
+		return
+	}
+	t.later("mark what was dropped", "UPDATE schemacast_events SET sent_ms = "+t.store.dialect.now+", dropped = v.column3 "+
 		"FROM (VALUES "+strings.Join(values, ", ")+") AS v, schemacast_streams s WHERE schemacast_events.schema_id = v.column1 AND seq = v.column2 AND sent_ms IS NULL "+
 		"AND s.schema_id = v.column1 AND s.lease_owner = ?", append(args, owner)...)
-	return err
 }
 
 // Defer implements broadcast.Outbox.

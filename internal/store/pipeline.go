@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -183,11 +184,34 @@ func (t *tx) commitPipeline() error {
 	return t.send(nil)
 }
 
-// statement lets gorm write SQL: it numbers the parameters and spreads lists.
+// statement lets gorm write SQL: it numbers the parameters and spreads lists. What has no
+// list is always written the same.
 func (t *tx) statement(what, sql string, args []any) statement {
+	same := !slices.ContainsFunc(args, isList)
+	if same {
+		if written, ok := t.store.written.Load(sql); ok {
+			return statement{what: what, sql: written.(string), args: args} //nolint:forcetypeassert // see below
+		}
+	}
 	written := &gorm.Statement{DB: t.DB}
 	clause.Expr{SQL: sql, Vars: args}.Build(written)
-	return statement{what: what, sql: written.SQL.String(), args: written.Vars}
+	text := written.SQL.String()
+	if same && len(sql) <= rememberedBytes {
+		t.store.written.Store(sql, text)
+	}
+	return statement{what: what, sql: text, args: written.Vars}
+}
+
+// rememberedBytes keeps statements with a row for each of many things from being remembered.
+const rememberedBytes = 4 << 10
+
+// isList says whether gorm spreads an argument into several.
+func isList(arg any) bool {
+	if _, ok := arg.([]byte); ok || arg == nil {
+		return false
+	}
+	kind := reflect.TypeOf(arg).Kind()
+	return kind == reflect.Slice || kind == reflect.Array
 }
 
 // scan lets gorm read rows, as its own Scan does.

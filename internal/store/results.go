@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -14,7 +15,7 @@ import (
 // again after a lost reply, counts its usage once. A cancelled run keeps its answer
 // too, since it is paid.
 func (s *Store) Checkpoint(ctx context.Context, c *run.Claim, checkpoint []byte, usage analysis.Usage) error {
-	sum := digest(fmt.Sprintf("%d %+v %s", c.Fence, usage, checkpoint))
+	sum := digest(fmt.Sprintf("%d %+v %x", c.Fence, usage, sha256.Sum256(checkpoint)))
 	const update = "UPDATE schemacast_runs SET checkpoint = ?, checkpoint_sum = ?, calls = calls + ?, cached_calls = cached_calls + ?, " +
 		"prompt_tokens = prompt_tokens + ?, cached_tokens = cached_tokens + ?, completion_tokens = completion_tokens + ?, " +
 		"reasoning_tokens = reasoning_tokens + ?, tokens_estimated = tokens_estimated OR ?, " +

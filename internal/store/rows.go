@@ -60,6 +60,14 @@ var errNoRow = errors.New("no such row")
 // schema returns the row in the vocabulary. An error is a *schema.FieldsError; the
 // schema is complete but for its Fields then.
 func (r *schemaRow) schema() (schema.Schema, error) {
+	s := r.unparsed()
+	fields, err := schema.ParseFields(s.RawFields)
+	s.Fields = fields
+	return s, err
+}
+
+// unparsed is the schema without its Fields.
+func (r *schemaRow) unparsed() schema.Schema {
 	s := schema.Schema{
 		ID:             r.ID,
 		TenantID:       r.TenantID,
@@ -78,9 +86,7 @@ func (r *schemaRow) schema() (schema.Schema, error) {
 		s.Name = *r.Name
 	}
 	s.CreatedAt = parseAppTime(r.CreatedAt)
-	fields, err := schema.ParseFields(s.RawFields)
-	s.Fields = fields
-	return s, err
+	return s
 }
 
 // entityRow is a canonical entity.

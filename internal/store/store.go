@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/glebarez/sqlite"
@@ -98,6 +99,8 @@ type Store struct {
 	lessons lessons
 	// looks are the last ones at what humans do to the mappings of tenants.
 	looks mappingLooks
+	// written are statements as gorm writes them for a pipeline, by what it was given.
+	written sync.Map
 	// unanswered are claims whose commit this process can not tell the outcome of.
 	unanswered unansweredClaims
 }
@@ -205,7 +208,8 @@ func dialectorOf(d dialect, dsn string) (gorm.Dialector, error) {
 	}
 	// Not as a parameter of the connection, which PgBouncer refuses.
 	limited := stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SET idle_in_transaction_session_timeout = '"+idleTransaction+"'")
+		// Compiling a plan takes longer than any statement of ours.
+		_, err := conn.Exec(ctx, "SET idle_in_transaction_session_timeout = '"+idleTransaction+"'; SET jit = off")
 		return err
 	})
 	return postgres.New(postgres.Config{Conn: stdlib.OpenDB(*cfg, limited)}), nil
