@@ -27,7 +27,8 @@ install_system() {
   has chromium || packages+=(chromium) # looks at the dashboard
   if ! laravel_usable; then
     # Elsewhere Laravel is no system package; the tests that need it are skipped there.
-    local laravel=(php-cli php-laravel-framework php-redis php-nrk-predis php-pgsql php-sqlite3 php-mbstring php-xml phpunit php-codesniffer)
+    local laravel=(php-cli php-laravel-framework php-redis php-nrk-predis php-pgsql php-sqlite3 php-mbstring php-xml phpunit php-codesniffer
+      php-guzzlehttp-guzzle php-curl)
     if apt_usable; then
       packages+=("${laravel[@]}")
     else
@@ -52,7 +53,8 @@ and run the same command again. As root on Debian or Ubuntu it installs them its
 laravel_usable() {
   has php && has phpunit && has phpcs &&
     php -r '// Without its own parentheses include_once would take the whole condition for a path.
-      exit((@include_once "Illuminate/autoload.php") && (@include_once "Predis/autoload.php") && extension_loaded("redis") &&
+      exit((@include_once "Illuminate/autoload.php") && (@include_once "Predis/autoload.php") && (@include_once "GuzzleHttp/autoload.php") &&
+      extension_loaded("redis") && extension_loaded("curl") &&
       extension_loaded("pdo_pgsql") && extension_loaded("pdo_sqlite") && extension_loaded("mbstring") ? 0 : 1);'
 }
 

@@ -12,12 +12,14 @@ import (
 )
 
 // errNoPHP says that PHP or its framework is missing.
-var errNoPHP = errors.New("no PHP with Laravel here; Debian's packages php-cli, php-laravel-framework, php-redis and php-pgsql have it")
+var errNoPHP = errors.New("no PHP with Laravel here; Debian's packages php-cli, php-laravel-framework, php-guzzlehttp-guzzle, php-curl and php-pgsql have it")
 
 func havePHP() error {
 	_, err := exec.LookPath("php")
-	if err == nil {
-		_, err = os.Stat("/usr/share/php/Illuminate/autoload.php")
+	for _, library := range []string{"Illuminate", "GuzzleHttp"} {
+		if err == nil {
+			_, err = os.Stat("/usr/share/php/" + library + "/autoload.php")
+		}
 	}
 	if err != nil {
 		return errNoPHP
@@ -96,8 +98,18 @@ func (p *phpSide) artisan(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// jobs is the queue's table as Laravel's migration makes it.
+const jobs = `CREATE TABLE IF NOT EXISTS jobs (
+	id bigserial PRIMARY KEY, queue varchar(255) NOT NULL, payload text NOT NULL, attempts smallint NOT NULL,
+	reserved_at integer, available_at integer NOT NULL, created_at integer NOT NULL
+);
+CREATE INDEX IF NOT EXISTS jobs_queue_index ON jobs (queue)`
+
 func (p *phpSide) enqueue(ctx context.Context, s *site) error {
 	if err := p.configure(s); err != nil {
+		return err
+	}
+	if _, err := s.db.Exec(ctx, jobs); err != nil {
 		return err
 	}
 	out, err := p.artisan(ctx, "bench:dispatch", fmt.Sprint(s.first), fmt.Sprint(s.last())).CombinedOutput()
@@ -108,5 +120,5 @@ func (p *phpSide) enqueue(ctx context.Context, s *site) error {
 }
 
 func (p *phpSide) command(ctx context.Context, _ *site) (*exec.Cmd, error) {
-	return p.artisan(ctx, "queue:work", "redis", "--tries=3", "--timeout=90", "--sleep=3"), nil
+	return p.artisan(ctx, "queue:work", "--tries=3", "--timeout=90", "--sleep=3"), nil
 }

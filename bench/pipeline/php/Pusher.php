@@ -1,13 +1,16 @@
 <?php
 
 /**
- * The part of pusher/pusher-php-server 7 that Laravel's broadcaster calls, over a bare
- * socket: Debian has no package of it, nor of Guzzle, on which it stands.
+ * The part of pusher/pusher-php-server 7 that Laravel's broadcaster calls, over Guzzle as
+ * there: Debian has no package of it.
  */
 
 declare(strict_types=1);
 
 namespace Pusher;
+
+use GuzzleHttp\Client;
+use GuzzleHttp\Exception\ConnectException;
 
 class ApiErrorException extends \RuntimeException
 {
@@ -15,6 +18,8 @@ class ApiErrorException extends \RuntimeException
 
 class Pusher
 {
+    private Client $client;
+
     /** @param array<string, mixed> $options */
     public function __construct(
         private string $key,
@@ -22,6 +27,7 @@ class Pusher
         private string $appId,
         private array $options = []
     ) {
+        $this->client = new Client();
     }
 
     /**
@@ -33,19 +39,30 @@ class Pusher
     {
         $body = (string) json_encode(['name' => $event, 'data' => json_encode($data), 'channels' => $channels] + $parameters);
         $path = '/apps/' . $this->appId . '/events';
-        $query = 'auth_key=' . $this->key . '&auth_timestamp=' . time() . '&auth_version=1.0&body_md5=' . md5($body);
-        $query .= '&auth_signature=' . hash_hmac('sha256', "POST\n" . $path . "\n" . $query, $this->secret);
-        $url = $this->options['scheme'] . '://' . $this->options['host'] . ':' . $this->options['port'] . $path . '?' . $query;
-        $answer = @file_get_contents($url, false, stream_context_create(['http' => [
-            'method' => 'POST',
-            'header' => "Content-Type: application/json\r\nConnection: close",
-            'content' => $body,
-            'timeout' => 30,
-        ]]));
-        if ($answer === false) {
-            throw new ApiErrorException('no answer from ' . $this->options['host']);
+        $query = [
+            'auth_key' => $this->key,
+            'auth_timestamp' => (string) time(),
+            'auth_version' => '1.0',
+            'body_md5' => md5($body),
+        ];
+        $signed = "POST\n" . $path . "\n" . http_build_query($query);
+        $query['auth_signature'] = hash_hmac('sha256', $signed, $this->secret);
+        try {
+            $response = $this->client->post($this->options['scheme'] . '://' . $this->options['host'] . ':' . $this->options['port'] . $path, [
+                'query' => $query,
+                'body' => $body,
+                'http_errors' => false,
+                'headers' => ['Content-Type' => 'application/json'],
+                'timeout' => 30,
+            ]);
+        } catch (ConnectException $e) {
+            throw new ApiErrorException($e->getMessage());
+        }
+        $status = $response->getStatusCode();
+        if ($status !== 200) {
+            throw new ApiErrorException((string) $response->getBody(), $status);
         }
 
-        return (object) json_decode($answer, true);
+        return (object) json_decode((string) $response->getBody(), true);
     }
 }

@@ -6,6 +6,7 @@ declare(strict_types=1);
 
 set_include_path('/usr/share/php' . PATH_SEPARATOR . get_include_path());
 require_once 'Illuminate/autoload.php';
+require_once 'GuzzleHttp/autoload.php';
 require_once __DIR__ . '/../app/Pusher.php';
 
 spl_autoload_register(static function (string $class): void {

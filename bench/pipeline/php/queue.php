@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 return [
-    'default' => 'redis',
-    'connections' => ['redis' => ['driver' => 'redis', 'connection' => 'default', 'queue' => 'default', 'retry_after' => 90, 'block_for' => null]],
+    'default' => 'database',
+    'connections' => ['database' => ['driver' => 'database', 'table' => 'jobs', 'queue' => 'default', 'retry_after' => 90]],
     'failed' => ['driver' => 'null'],
 ];

@@ -12,6 +12,7 @@ use Illuminate\Bus\Queueable;
 use Illuminate\Contracts\Queue\ShouldQueue;
 use Illuminate\Foundation\Bus\Dispatchable;
 use Illuminate\Queue\InteractsWithQueue;
+use Illuminate\Support\Facades\Http;
 use Illuminate\Support\Facades\Log;
 use RuntimeException;
 
@@ -88,15 +89,13 @@ class AnalyzeSchemaJob implements ShouldQueue
                 'fields' => $entity->detected_fields,
             ])->all(),
         ];
-        $answer = file_get_contents(env('BENCH_MODEL_URL') . '/analyze-schema', false, stream_context_create(['http' => [
-            'method' => 'POST',
-            'header' => "Content-Type: application/json\r\nConnection: close",
-            'content' => json_encode($request),
-            'timeout' => 60,
-        ]]));
-        $decoded = json_decode((string) $answer, true);
+        $response = Http::timeout(60)->post(env('BENCH_MODEL_URL') . '/analyze-schema', $request);
+        if (!$response->successful()) {
+            throw new RuntimeException('AI service error: ' . $response->body());
+        }
+        $decoded = $response->json();
         if (!isset($decoded['action'], $decoded['field_mappings'])) {
-            throw new RuntimeException('AI service error: ' . $answer);
+            throw new RuntimeException('AI service error: ' . $response->body());
         }
 
         return $decoded;
