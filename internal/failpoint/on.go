@@ -16,6 +16,9 @@ import (
 // Variable is where the points are configured.
 const Variable = "SCHEMACAST_FAILPOINTS"
 
+// Enabled says whether anything can happen at a point.
+const Enabled = true
+
 // lookAgain is how often a hanging caller looks whether it may go on.
 const lookAgain = 10 * time.Millisecond
 

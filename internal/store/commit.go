@@ -17,6 +17,9 @@ func (s *Store) Commit(ctx context.Context, c *run.Claim, d run.Decision) (run.O
 	err := s.transact(ctx, func(t *tx) error {
 		var err error
 		outcome, err = t.commit(c, d)
+		if err == nil && failpoint.Enabled {
+			err = t.ask() // all but COMMIT has arrived
+		}
 		failpoint.Reach("store.before-commit")
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -147,8 +148,8 @@ func unlessFailed(before, err error) error {
 func (t *tx) receive(answers pgx.BatchResults, held []statement, questions []question) error {
 	for _, s := range held {
 		tag, err := answers.Exec()
-		if err == nil && s.what == commit && tag.String() != "COMMIT" {
-			err = errors.New("the database rolled it back: a statement before had failed")
+		if err == nil && s.what == commit {
+			err = committed(tag)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.what, err)
@@ -180,8 +181,23 @@ func (t *tx) receive(answers pgx.BatchResults, held []statement, questions []que
 const commit = "commit"
 
 func (t *tx) commitPipeline() error {
-	t.later(commit, commit)
-	return t.send(nil)
+	if len(t.pipe.held) > 0 {
+		t.later(commit, commit)
+		return t.send(nil)
+	}
+	tag, err := t.pipe.conn.Exec(t.Statement.Context, commit)
+	if err != nil {
+		return err
+	}
+	return committed(tag)
+}
+
+// committed tells a COMMIT from one that the database turned into a ROLLBACK.
+func committed(tag pgconn.CommandTag) error {
+	if tag.String() != "COMMIT" {
+		return errors.New("the database rolled it back: a statement before had failed")
+	}
+	return nil
 }
 
 // statement lets gorm write SQL: it numbers the parameters and spreads lists. What has no
