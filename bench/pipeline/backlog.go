@@ -37,7 +37,8 @@ func (b backlogSide) enqueue(ctx context.Context, s *site) error {
 	if _, err := s.db.Exec(ctx, "ANALYZE schemas, schemacast_runs"); err != nil {
 		return err
 	}
-	return b.ground.enqueueTasks(ctx, &site{work: work{schemas: b.waiting}, tenants: s.tenants[:1], first: s.first}, queueName, s.last()+1, s.last()+int64(b.waiting))
+	behind := &site{work: work{schemas: b.waiting}, tenants: s.tenants[:1], first: s.first}
+	return b.ground.enqueueTasks(ctx, behind, queueName, s.last()+1, s.last()+int64(b.waiting))
 }
 
 func (b backlogSide) command(ctx context.Context, s *site) (*exec.Cmd, error) {

@@ -80,13 +80,16 @@ func (g *ground) startRedis(ctx context.Context) error {
 	if program == "" {
 		program = "redis-server"
 	}
-	server := exec.CommandContext(ctx, program, "--bind", "127.0.0.1", "--port", fmt.Sprint(port), "--dir", g.dir, "--save", "", "--appendonly", "no")
+	server := exec.CommandContext(ctx, program, "--bind", "127.0.0.1", "--port", fmt.Sprint(port), "--dir", g.dir,
+		"--save", "", "--appendonly", "no")
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("start %s: %w; name the program with -redis-server", program, err)
 	}
 	g.undo = append(g.undo, func() error { _ = server.Process.Kill(); _ = server.Wait(); return nil })
 	g.redisAddr = fmt.Sprintf("127.0.0.1:%d", port)
-	g.redis = redis.NewClient(&redis.Options{Addr: g.redisAddr, MaxRetries: 10, MinRetryBackoff: 100 * time.Millisecond, ReadTimeout: time.Minute})
+	g.redis = redis.NewClient(&redis.Options{
+		Addr: g.redisAddr, MaxRetries: 10, MinRetryBackoff: 100 * time.Millisecond, ReadTimeout: time.Minute,
+	})
 	g.undo = append(g.undo, g.redis.Close)
 	return g.redis.Ping(ctx).Err()
 }

@@ -82,7 +82,8 @@ func loop(ctx context.Context, text string) error {
 		HTTPClient: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: l.Concurrency}},
 	}
 	server := asynq.NewServer(asynq.RedisClientOpt{Addr: l.Redis}, asynq.Config{
-		Concurrency: l.Concurrency, Queues: map[string]int{queueName: 1}, TaskCheckInterval: 50 * time.Millisecond, LogLevel: asynq.ErrorLevel,
+		Concurrency: l.Concurrency, Queues: map[string]int{queueName: 1},
+		TaskCheckInterval: 50 * time.Millisecond, LogLevel: asynq.ErrorLevel,
 	})
 	if err := server.Start(asynq.HandlerFunc(l.process)); err != nil {
 		return err
@@ -108,7 +109,8 @@ func (l *looper) process(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return err
 	}
-	started := fmt.Sprintf(`{"status":"started","schema_id":%d,"tenant_id":%q,"data":{"hash":%q,"detected_fields":%s}}`, id, row.tenant, row.hash, row.fields)
+	started := fmt.Sprintf(`{"status":"started","schema_id":%d,"tenant_id":%q,"data":{"hash":%q,"detected_fields":%s}}`,
+		id, row.tenant, row.hash, row.fields)
 	if err := l.pusher.Trigger("tenant."+row.tenant+".schemas", "schema.analysis", started); err != nil {
 		return err
 	}

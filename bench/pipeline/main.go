@@ -44,7 +44,8 @@ func main() {
 	flag.StringVar(&s.redisServer, "redis-server", os.Getenv("SCHEMACAST_TEST_REDIS_SERVER"), "the program redis-server")
 	flag.StringVar(&s.soketi, "soketi", os.Getenv("SCHEMACAST_TEST_SOKETI"), "host:port of a Soketi with the app of scripts/with-services.sh")
 	flag.StringVar(&s.out, "json", "", "file for the figures as JSON")
-	flag.StringVar(&s.only, "only", "", "what to measure, with commas between: "+strings.Join(sectionNames(), ", ")+"; bars stands for "+strings.Join(barSections, ", "))
+	flag.StringVar(&s.only, "only", "", "what to measure, with commas between: "+strings.Join(sectionNames(), ", ")+
+		"; bars stands for "+strings.Join(barSections, ", "))
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each side of a comparison is measured")
 	flag.BoolVar(&s.quick, "quick", false, "each measurement once and with little work: the figures mean nothing")
 	flag.Parse()

@@ -47,14 +47,16 @@ func (g *ground) newPHP(ctx context.Context) (*phpSide, error) {
 	if err := os.CopyFS(p.dir, os.DirFS(filepath.Join(p.root, "e2e/laravel/app"))); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{"vendor/composer", "app/Jobs", "app/Events", "storage/logs", "storage/framework/cache/data", "storage/framework/views", "bootstrap/cache"} {
+	for _, dir := range strings.Fields(
+		"vendor/composer app/Jobs app/Events storage/logs storage/framework/cache/data storage/framework/views bootstrap/cache") {
 		if err := os.MkdirAll(filepath.Join(p.dir, dir), 0o750); err != nil {
 			return nil, err
 		}
 	}
 	for from, to := range map[string]string{
 		"Jobs/AnalyzeSchemaJob.php": "app/Jobs/AnalyzeSchemaJob.php", "Events/SchemaAnalysis.php": "app/Events/SchemaAnalysis.php",
-		"Pusher.php": "app/Pusher.php", "queue.php": "config/queue.php", "console.php": "routes/console.php", "autoload.php": "vendor/autoload.php",
+		"Pusher.php": "app/Pusher.php", "queue.php": "config/queue.php",
+		"console.php": "routes/console.php", "autoload.php": "vendor/autoload.php",
 	} {
 		text, err := os.ReadFile(filepath.Join(p.root, "bench/pipeline/php", from))
 		if err != nil {
@@ -92,7 +94,8 @@ func (p *phpSide) configure(s *site) error {
 }
 
 func (p *phpSide) artisan(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "php", append([]string{"-d", "opcache.enable_cli=1", "-d", "display_errors=stderr", "artisan", "--no-ansi"}, args...)...)
+	php := []string{"-d", "opcache.enable_cli=1", "-d", "display_errors=stderr", "artisan", "--no-ansi"}
+	cmd := exec.CommandContext(ctx, "php", append(php, args...)...)
 	cmd.Dir = p.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	return cmd

@@ -93,26 +93,34 @@ func measurePHP(ctx context.Context, r *report) error {
 	}
 	for _, latency := range []time.Duration{0, 200 * time.Millisecond} {
 		for range r.rounds() {
-			w, err := r.g.try(ctx, trial{work: usual.of(r.scaled(1500)), side: r.worker(), latency: latency})
-			if err != nil {
-				return fmt.Errorf("worker: %w", err)
+			if err := r.besidePHP(ctx, php, latency); err != nil {
+				return err
 			}
-			r.add(fmt.Sprintf("worker, model %s", latency), "schemas/s", w.rate)
-			for _, processes := range []int{1, 2} {
-				schemas := 300 * processes
-				if latency > 0 {
-					schemas = 40 * processes
-				}
-				p, err := r.g.try(ctx, trial{work: usual.of(r.scaled(schemas)), side: php, processes: processes, latency: latency})
-				if err != nil {
-					return fmt.Errorf("%d processes of PHP: %w", processes, err)
-				}
-				r.add(fmt.Sprintf("PHP, %d processes, model %s", processes, latency), "schemas/s", p.rate)
-				ratio := r.add(fmt.Sprintf("worker / PHP, %d processes, model %s", processes, latency), "", w.rate/p.rate)
-				if processes == 2 && latency == 0 {
-					ratio.atLeast(5)
-				}
-			}
+		}
+	}
+	return nil
+}
+
+// besidePHP is one round: a worker, and one and two processes of PHP.
+func (r *report) besidePHP(ctx context.Context, php side, latency time.Duration) error {
+	w, err := r.g.try(ctx, trial{work: usual.of(r.scaled(1500)), side: r.worker(), latency: latency})
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	r.add(fmt.Sprintf("worker, model %s", latency), "schemas/s", w.rate)
+	for _, processes := range []int{1, 2} {
+		schemas := 300 * processes
+		if latency > 0 {
+			schemas = 40 * processes
+		}
+		p, err := r.g.try(ctx, trial{work: usual.of(r.scaled(schemas)), side: php, processes: processes, latency: latency})
+		if err != nil {
+			return fmt.Errorf("%d processes of PHP: %w", processes, err)
+		}
+		r.add(fmt.Sprintf("PHP, %d processes, model %s", processes, latency), "schemas/s", p.rate)
+		ratio := r.add(fmt.Sprintf("worker / PHP, %d processes, model %s", processes, latency), "", w.rate/p.rate)
+		if processes == 2 && latency == 0 {
+			ratio.atLeast(5)
 		}
 	}
 	return nil
@@ -122,7 +130,8 @@ func measureMemory(ctx context.Context, r *report) error {
 	const concurrency = 64
 	for range r.rounds() {
 		w, err := r.g.try(ctx, trial{
-			work: usual.of(max(concurrency*2, r.scaled(concurrency*8))), side: r.worker(fmt.Sprintf("WORKER_CONCURRENCY=%d", concurrency)), latency: r.thinks(2 * time.Second),
+			work: usual.of(max(concurrency*2, r.scaled(concurrency*8))), latency: r.thinks(2 * time.Second),
+			side: r.worker(fmt.Sprintf("WORKER_CONCURRENCY=%d", concurrency)),
 		})
 		if err != nil {
 			return err
@@ -171,7 +180,9 @@ func measureWorkers(ctx context.Context, r *report) error {
 			if latency > 0 {
 				schemas = 32 * processes * 6
 			}
-			w, err := r.g.try(ctx, trial{work: usual.of(r.scaled(schemas)), side: r.worker(), processes: processes, latency: r.thinks(latency)})
+			w, err := r.g.try(ctx, trial{
+				work: usual.of(r.scaled(schemas)), side: r.worker(), processes: processes, latency: r.thinks(latency),
+			})
 			if err != nil {
 				return fmt.Errorf("%d workers, model %s: %w", processes, latency, err)
 			}
@@ -186,7 +197,8 @@ func measureEntities(ctx context.Context, r *report) error {
 		if r.g.quick && entities > 100 {
 			continue
 		}
-		w, err := r.g.try(ctx, trial{work: work{tenants: 1, entities: entities, fields: 11, schemas: r.scaled(1000)}, side: r.worker()})
+		load := work{tenants: 1, entities: entities, fields: 11, schemas: r.scaled(1000)}
+		w, err := r.g.try(ctx, trial{work: load, side: r.worker()})
 		if err != nil {
 			return fmt.Errorf("%d entities: %w", entities, err)
 		}
@@ -200,7 +212,8 @@ func measureFields(ctx context.Context, r *report) error {
 		if r.g.quick && fields > 60 {
 			continue
 		}
-		w, err := r.g.try(ctx, trial{work: work{tenants: 1, entities: 10, fields: fields, schemas: max(4, r.scaled(10_000/fields))}, side: r.worker()})
+		load := work{tenants: 1, entities: 10, fields: fields, schemas: max(4, r.scaled(10_000/fields))}
+		w, err := r.g.try(ctx, trial{work: load, side: r.worker()})
 		if err != nil {
 			return fmt.Errorf("%d fields: %w", fields, err)
 		}

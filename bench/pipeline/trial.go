@@ -81,7 +81,7 @@ func (g *ground) run(ctx context.Context, t trial, s *site, l *listener) (result
 		return result{}, fmt.Errorf("%w; the process said: %s", err, processes[0].logged())
 	}
 	r := result{rate: float64(t.schemas) / l.span().Seconds(), cpu: readCPU().since(before, t.schemas)}
-	watch.into(&r, t.schemas)
+	watch.into(ctx, &r, t.schemas)
 	err := s.db.QueryRow(ctx, "SELECT COALESCE(avg(calls), 0), COALESCE(avg(prompt_tokens + completion_tokens), 0) FROM schemacast_runs WHERE state = 'completed' AND tenant_id <> 'earlier'").
 		Scan(&r.calls, &r.tokens)
 	return r, err

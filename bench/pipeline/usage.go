@@ -70,7 +70,9 @@ type workerWatch struct {
 // watchWorker does nothing for a process that is no worker.
 func watchWorker(ctx context.Context, p *process) *workerWatch {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &workerWatch{done: make(chan struct{}), cancel: cancel, url: watchURL(p), status: fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)}
+	w := &workerWatch{
+		done: make(chan struct{}), cancel: cancel, url: watchURL(p), status: fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid),
+	}
 	go w.run(ctx)
 	return w
 }
@@ -92,12 +94,12 @@ func (w *workerWatch) run(ctx context.Context) {
 func (w *workerWatch) stop() { w.once.Do(func() { w.cancel(); <-w.done }) }
 
 // into adds what was seen to a result, and looks once more.
-func (w *workerWatch) into(r *result, schemas int) {
+func (w *workerWatch) into(ctx context.Context, r *result, schemas int) {
 	w.stop()
 	if w.url == "" {
 		return
 	}
-	w.look(context.Background())
+	w.look(ctx)
 	r.goroutines = w.goroutines
 	r.allocs = (w.last["go_memstats_mallocs_total"] - w.first["go_memstats_mallocs_total"]) / float64(schemas)
 	r.allocKiB = (w.last["go_memstats_alloc_bytes_total"] - w.first["go_memstats_alloc_bytes_total"]) / float64(schemas) / 1024

@@ -67,7 +67,7 @@ func (s *site) fill(ctx context.Context) error {
 		}
 	}
 	s.first = int64(len(s.tenants)*s.entities) + 1
-	columns := []string{"id", "created_at", "updated_at", "hash", "name", "tenant_id", "sample_data", "detected_fields", "status", "type", "ai_analysis_status"}
+	columns := strings.Fields("id created_at updated_at hash name tenant_id sample_data detected_fields status type ai_analysis_status")
 	now := "2026-01-01 00:00:00"
 	entities := pgx.CopyFromSlice(len(s.tenants)*s.entities, func(i int) ([]any, error) {
 		name := entityName(i / len(s.tenants))

@@ -182,7 +182,9 @@ func (t *tx) startRun(r claimCall, candidate *schemaRow, row *runRow) question {
 	now := t.store.dialect.now
 	return question{dest: row, sql: "INSERT INTO schemacast_runs (id, schema_id, active_schema_id, tenant_id, state, owner, claim_id, fence, attempts, heartbeat_ms, requested_ms, started_ms, claimed_state) " +
 		"VALUES (?, ?, ?, ?, 'running', ?, ?, 1, 1, " + now + ", " + now + ", " + now + ", ?) ON CONFLICT (active_schema_id) DO NOTHING RETURNING " + runColumns,
-		args: []any{ulid.Make().String(), candidate.ID, candidate.ID, candidate.TenantID, r.Owner, r.id, stateDigest(candidate, &ownWork{})}}
+		args: []any{
+			ulid.Make().String(), candidate.ID, candidate.ID, candidate.TenantID, r.Owner, r.id, stateDigest(candidate, &ownWork{}),
+		}}
 }
 
 // lockSchema locks a row, which is nil when there is none, and what our last run wrote for

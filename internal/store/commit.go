@@ -69,7 +69,8 @@ func (t *tx) commit(c *run.Claim, d run.Decision) (run.Outcome, error) {
 		return run.Outcome{State: run.OutcomeSchemaGone, Code: f.Code}, t.fail(x.run, f)
 	}
 	if text := x.notWanted(); text != "" {
-		return run.Outcome{State: run.OutcomeFailed, Code: run.CodeSuperseded}, t.fail(x.run, run.Failure{Code: run.CodeSuperseded, Text: text})
+		f := run.Failure{Code: run.CodeSuperseded, Text: text}
+		return run.Outcome{State: run.OutcomeFailed, Code: f.Code}, t.fail(x.run, f)
 	}
 	if x.record.DetectedFields != string(d.Schema.RawFields) {
 		return t.startAgain(x.run, x.record)
@@ -240,7 +241,8 @@ func (x *commitment) mayRename() bool {
 // the run wrote, nil where it left everything as it was.
 func (x *commitment) finish(state run.OutcomeState, entity *entityRow, mappings int, wrote *ownWork) (run.Outcome, error) {
 	ended := ending{
-		state: stateCompleted, outcome: string(state), engine: string(x.recommendation.Engine), model: clip(x.recommendation.Model, maxVarchar),
+		state: stateCompleted, outcome: string(state),
+		engine: string(x.recommendation.Engine), model: clip(x.recommendation.Model, maxVarchar),
 	}
 	if entity != nil {
 		ended.entityID = &entity.ID

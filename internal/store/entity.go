@@ -132,8 +132,8 @@ func (t *tx) appeared(tenantID string, seen map[int64]bool) ([]schema.Entity, er
 
 // entityByID asks for an entity of the schema's tenant, other than the schema itself.
 func (t *tx) entityByID(row *entityRow, found *int64, id int64, s schema.Schema) question {
-	return question{dest: row, n: found, sql: "SELECT " + t.entityColumns() + " FROM schemas WHERE id = ? AND " + confirmedStructs + " AND id <> ?",
-		args: []any{id, s.TenantID, s.ID}}
+	sql := "SELECT " + t.entityColumns() + " FROM schemas WHERE id = ? AND " + confirmedStructs + " AND id <> ?"
+	return question{dest: row, n: found, sql: sql, args: []any{id, s.TenantID, s.ID}}
 }
 
 // entityFor returns the entity of the recommendation, creating it if need be.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -134,15 +135,7 @@ func (t *tx) send(questions []question) error {
 	}
 	answers := t.pipe.conn.SendBatch(t.Statement.Context, &batch)
 	err := t.receive(answers, held, questions)
-	return errors.Join(err, unlessFailed(err, answers.Close()))
-}
-
-// unlessFailed leaves out an error that repeats another one.
-func unlessFailed(before, err error) error {
-	if before != nil {
-		return nil
-	}
-	return err
+	return cmp.Or(err, answers.Close())
 }
 
 func (t *tx) receive(answers pgx.BatchResults, held []statement, questions []question) error {
