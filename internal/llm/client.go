@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -106,10 +107,12 @@ func (c *Client) Name() string { return c.cfg.Model }
 
 // PromptVersion names the instructions that every prompt begins with, and the schema of
 // the answer: it changes with either.
-func (c *Client) PromptVersion() string {
+func (c *Client) PromptVersion() string { return promptVersion() }
+
+var promptVersion = sync.OnceValue(func() string {
 	sum := sha256.Sum256([]byte(rules + answerSchema))
 	return hex.EncodeToString(sum[:6])
-}
+})
 
 // Close closes the idle connections. The client can still be used.
 func (c *Client) Close() { c.pool.CloseIdleConnections() }

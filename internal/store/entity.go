@@ -55,7 +55,7 @@ func (s *Store) entityVersion(ctx context.Context, tenantID string) (string, err
 	}
 	var version string
 	query := "SELECT concat_ws(' ', count(*), sum(" + s.dialect.rowVersion + ")) FROM schemas WHERE " + confirmedStructs
-	if err := s.db.WithContext(ctx).Raw(query, tenantID).Scan(&version).Error; err != nil {
+	if err := s.single(ctx, question{dest: &version, sql: query, args: []any{tenantID}}); err != nil {
 		return "", fmt.Errorf("read the version of a tenant's entities: %w", translate(err))
 	}
 	return version, nil

@@ -47,19 +47,45 @@ type question struct {
 // rollbackTime bounds a rollback, which also ends a transaction whose context is over.
 const rollbackTime = 5 * time.Second
 
-// pipelined runs f in a transaction.
-func (s *Store) pipelined(ctx context.Context, t *tx, f func(*tx) error) error {
+// connected runs f with a connection of PostgreSQL, and once more with another one where the
+// first was dead before anything was sent: after a restart many of the pool are.
+func (s *Store) connected(ctx context.Context, f func(*pgx.Conn) error) error {
 	db, err := s.db.DB()
 	if err != nil {
 		return err
 	}
+	if err = withConn(ctx, db, f); pgconn.SafeToRetry(err) && ctx.Err() == nil {
+		err = withConn(ctx, db, f)
+	}
+	return err
+}
+
+func withConn(ctx context.Context, db *sql.DB, f func(*pgx.Conn) error) error {
 	pooled, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = pooled.Close() }()
 	return pooled.Raw(func(raw any) error {
-		conn := raw.(*stdlib.Conn).Conn() //nolint:forcetypeassert // dialectorOf opens it
+		return f(raw.(*stdlib.Conn).Conn()) //nolint:forcetypeassert // dialectorOf opens it
+	})
+}
+
+// single puts a question outside of any transaction.
+func (s *Store) single(ctx context.Context, q question) error {
+	t := &tx{store: s, DB: s.db.WithContext(ctx)}
+	if s.dialect.begin == "" {
+		return t.ask(q)
+	}
+	return s.connected(ctx, func(conn *pgx.Conn) error {
+		t.pipe = &pipeline{conn: conn}
+		return t.ask(q)
+	})
+}
+
+// pipelined runs f in a transaction.
+func (s *Store) pipelined(ctx context.Context, t *tx, f func(*tx) error) error {
+	return s.connected(ctx, func(conn *pgx.Conn) error {
 		t.DB, t.pipe = s.db.WithContext(ctx), &pipeline{conn: conn}
 		t.later("begin", s.dialect.begin)
 		err := f(t)

@@ -26,7 +26,8 @@ func (s *Store) Checkpoint(ctx context.Context, c *run.Claim, checkpoint []byte,
 		usage.ReasoningTokens, usage.Estimated, usage.CostMicros, usage.PricedCalls, c.RunID, c.Fence, sum,
 	}
 	// Mostly there is nothing else to do, for which one statement needs no transaction.
-	if result := s.db.WithContext(ctx).Exec(sql, args...); result.Error == nil && result.RowsAffected == 1 {
+	var stored int64
+	if err := s.single(ctx, question{n: &stored, sql: sql, args: args}); err == nil && stored == 1 {
 		return nil
 	}
 	err := s.transact(ctx, func(t *tx) error {
