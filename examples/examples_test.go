@@ -131,9 +131,9 @@ func TestFilesAreListedAndInvented(t *testing.T) {
 // catalog is a tenant that remembers the entities made for it.
 type catalog struct{ entities []schema.Entity }
 
-func (c *catalog) Entities(context.Context, string, string) ([]schema.Entity, string, error) {
-	return c.entities, "", nil
-}
+func (c *catalog) EntityVersion(context.Context, string) (string, error) { return "", nil }
+
+func (c *catalog) Entities(context.Context, string) ([]schema.Entity, error) { return c.entities, nil }
 
 // decide lets the engine without a model analyse a file, and creates what it asks for.
 func (c *catalog) decide(t *testing.T, e example) analysis.Recommendation {

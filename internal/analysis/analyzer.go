@@ -21,6 +21,7 @@ const topEntities = 10
 // Analyzer analyses schemas. It is safe for concurrent use.
 type Analyzer struct {
 	catalog Catalog
+	reading turns
 	model   Model // nil is the offline engine
 	cfg     Config
 	cache   *cache

@@ -56,26 +56,26 @@ type digest struct {
 	learned uint64 // names and values of what was mapped to them
 }
 
-// known returns the indexed entities of a tenant and the version of the catalog that they
-// are good for, which is empty when there are none.
-func (c *cache) known(tenantID string) (*entities, string) {
+// known returns the indexed entities of a tenant when they are good for a version of the
+// catalog, else nil.
+func (c *cache) known(tenantID, version string) *entities {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	element, ok := c.tenants[tenantID]
-	if !ok {
-		return nil, ""
+	if !ok || version == "" {
+		return nil
 	}
 	entry := element.Value.(*cached)
 	select {
 	case <-entry.ready:
 	default:
-		return nil, "" // it is being built
+		return nil // it is being built
 	}
-	if entry.entities == nil || entry.lacks && !c.now().Before(entry.due) {
-		return nil, ""
+	if entry.version != version || entry.lacks && !c.now().Before(entry.due) {
+		return nil
 	}
 	c.recent.MoveToFront(element)
-	return entry.entities, entry.version
+	return entry.entities // nil when whoever built it panicked
 }
 
 // get returns the entities indexed. Of several analyses that need the same index at

@@ -3,6 +3,7 @@ package analysis
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/schemacast/schemacast/internal/analysis/match"
 	"github.com/schemacast/schemacast/internal/schema"
@@ -67,15 +68,27 @@ func usableFields(fields []schema.Field) []schema.Field {
 }
 
 // entitiesOf returns the indexed entities of the tenant of s, from the cache when
-// nothing changed.
+// nothing changed. Of several analyses that find them changed one reads them, and the
+// others wait: those of a large tenant take a hundred megabytes while they are read.
 func (a *Analyzer) entitiesOf(ctx context.Context, s schema.Schema) (*entities, error) {
-	kept, known := a.cache.known(s.TenantID)
-	all, version, err := a.catalog.Entities(ctx, s.TenantID, known)
+	version, err := a.catalog.EntityVersion(ctx, s.TenantID)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the version of the entities to match with: %w", err)
+	}
+	if kept := a.cache.known(s.TenantID, version); kept != nil {
+		return kept, nil
+	}
+	done, err := a.reading.begin(ctx, s.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if kept := a.cache.known(s.TenantID, version); kept != nil {
+		return kept, nil
+	}
+	all, err := a.catalog.Entities(ctx, s.TenantID)
 	if err != nil {
 		return nil, fmt.Errorf("read the entities to match with: %w", err)
-	}
-	if known != "" && version == known {
-		return kept, nil
 	}
 	for _, entity := range all {
 		if entity.TenantID != s.TenantID {
@@ -83,4 +96,38 @@ func (a *Analyzer) entitiesOf(ctx context.Context, s schema.Schema) (*entities, 
 		}
 	}
 	return a.cache.get(s.TenantID, version, all), nil
+}
+
+// turns lets one at a time do something for a tenant.
+type turns struct {
+	mu    sync.Mutex
+	taken map[string]chan struct{} // closed at the end of the turn
+}
+
+// begin waits for the turn. Its error is the context's cause.
+func (t *turns) begin(ctx context.Context, tenantID string) (done func(), err error) {
+	for {
+		t.mu.Lock()
+		other, taken := t.taken[tenantID]
+		if !taken {
+			mine := make(chan struct{})
+			if t.taken == nil {
+				t.taken = make(map[string]chan struct{})
+			}
+			t.taken[tenantID] = mine
+			t.mu.Unlock()
+			return func() {
+				t.mu.Lock()
+				delete(t.taken, tenantID)
+				t.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		t.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }

@@ -18,8 +18,10 @@ type catalog struct {
 	err      error
 }
 
-func (c *catalog) Entities(context.Context, string, string) ([]schema.Entity, string, error) {
-	return c.entities, "", c.err
+func (c *catalog) EntityVersion(context.Context, string) (string, error) { return "", c.err }
+
+func (c *catalog) Entities(context.Context, string) ([]schema.Entity, error) {
+	return c.entities, c.err
 }
 
 // model is a language model that follows a script, one step a question, or that

@@ -1,7 +1,9 @@
 package analysis
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -229,26 +231,58 @@ func TestVersionsSpareReading(t *testing.T) {
 		e[0].Fields[0].Aliases = []string{alias}
 		return e
 	}
-	wantKnown := func(want string) {
+	wantKnown := func(version string, want *entities) {
 		t.Helper()
-		if _, version := c.known("t"); version != want {
-			t.Errorf("the known version is %q, want %q", version, want)
+		if got := c.known("t", version); got != want {
+			t.Errorf("the index that is good for version %q is %p, want %p", version, got, want)
 		}
 	}
-	wantKnown("")
+	wantKnown("1", nil)
 	first := c.get("t", "1", of("x"))
 	builds = 0
-	wantKnown("1")
+	wantKnown("1", first)
+	wantKnown("2", nil)
+	wantKnown("", nil)
 	c.get("t", "2", of("y")) // the index lacks what was learned
-	wantKnown("2")
-	if kept, _ := c.known("t"); kept != first {
-		t.Error("another index is kept than the one that was built")
+	wantKnown("2", first)
+	at = at.Add(indexShare * time.Minute)
+	wantKnown("2", nil)
+	second := c.get("t", "2", of("y"))
+	at = at.Add(indexShare * time.Minute)
+	wantKnown("2", second)
+}
+
+// TestTurns: one at a time for a tenant, whoever waits can give up, and tenants do not wait
+// for each other.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	var turns turns
+	done, err := turns.begin(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
 	}
-	at = at.Add(indexShare * time.Minute)
-	wantKnown("")
-	c.get("t", "2", of("y"))
-	at = at.Add(indexShare * time.Minute)
-	wantKnown("2")
+	other, err := turns.begin(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other()
+	impatient, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	if _, err := turns.begin(impatient, "a"); err == nil || err.Error() != "enough" {
+		t.Errorf("begin = %v, want the cause of its end", err)
+	}
+	next := make(chan error)
+	go func() {
+		done, err := turns.begin(t.Context(), "a")
+		if err == nil {
+			done()
+		}
+		next <- err
+	}()
+	done()
+	if err := <-next; err != nil || len(turns.taken) != 0 {
+		t.Errorf("begin = %v, %d turns are taken", err, len(turns.taken))
+	}
 }
 
 func TestDigestTellsEntitiesApart(t *testing.T) {

@@ -12,11 +12,12 @@ import (
 
 // Catalog gives the canonical entities that a schema may be mapped to.
 type Catalog interface {
+	// EntityVersion is another one whenever the entities of a tenant are, or what was learned about
+	// them. An empty one says nothing.
+	EntityVersion(ctx context.Context, tenantID string) (string, error)
 	// Entities returns the confirmed entities of the tenant, ordered by id, and of
-	// no other tenant, and a version, which is another one whenever they are. Where it is
-	// still the known one there is no need of them, and it returns none. An empty version
-	// says nothing.
-	Entities(ctx context.Context, tenantID, known string) ([]schema.Entity, string, error)
+	// no other tenant. They are at least as new as a version that was read before.
+	Entities(ctx context.Context, tenantID string) ([]schema.Entity, error)
 }
 
 // Model is a language model that answers a Question. Ask and Read are apart so

@@ -53,9 +53,9 @@ func benchSchema(b *testing.B) schema.Schema {
 
 type benchCatalog []schema.Entity
 
-func (c benchCatalog) Entities(context.Context, string, string) ([]schema.Entity, string, error) {
-	return c, "", nil
-}
+func (c benchCatalog) EntityVersion(context.Context, string) (string, error) { return "always", nil }
+
+func (c benchCatalog) Entities(context.Context, string) ([]schema.Entity, error) { return c, nil }
 
 func newBenchCatalog() benchCatalog {
 	list := make(benchCatalog, len(benchStems))

@@ -18,38 +18,30 @@ const confirmedStructs = "tenant_id = ? AND type = 'struct' AND status = 'confir
 
 // Entities implements analysis.Catalog. The fields come with the names and values of
 // what was mapped to them before, see lesson.
-func (s *Store) Entities(ctx context.Context, tenantID, known string) ([]schema.Entity, string, error) {
-	version, err := s.entityVersion(ctx, tenantID)
-	if err != nil || version == noEntities {
-		return nil, version, err
-	}
-	lesson, err := s.lessons.of(ctx, tenantID, s.cfg.LearnEvery, s.learn)
-	if err != nil {
-		return nil, "", err
-	}
-	if version != "" {
-		version = fmt.Sprintf("%s %d", version, lesson.number)
-	}
-	if version != "" && version == known {
-		return nil, version, nil
-	}
+func (s *Store) Entities(ctx context.Context, tenantID string) ([]schema.Entity, error) {
 	var rows []entityRow
 	query := "SELECT " + entityColumns(s.dialect) + " FROM schemas WHERE " + confirmedStructs + " ORDER BY id"
 	if err := s.db.WithContext(ctx).Raw(query, tenantID).Scan(&rows).Error; err != nil {
-		return nil, "", fmt.Errorf("read the entities of a tenant: %w", translate(err))
+		return nil, fmt.Errorf("read the entities of a tenant: %w", translate(err))
 	}
 	list := entities(rows)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	lesson, err := s.lessons.of(ctx, tenantID, s.cfg.LearnEvery, s.learn)
+	if err != nil {
+		return nil, err
+	}
 	lesson.teach(list)
-	return list, version, nil
+	return list, nil
 }
 
 // noEntities is the version of a tenant without any.
 const noEntities = "0"
 
-// entityVersion is another one whenever an entity of the tenant is, without reading their
-// fields: reading and parsing those of ten thousand takes a second. It is read before them,
-// so that a change in between is found the next time. Empty where the database can not tell.
-func (s *Store) entityVersion(ctx context.Context, tenantID string) (string, error) {
+// EntityVersion implements analysis.Catalog. It reads no fields: reading and parsing those of ten
+// thousand entities takes a second. It is empty where the database can not tell.
+func (s *Store) EntityVersion(ctx context.Context, tenantID string) (string, error) {
 	if s.dialect.rowVersion == "" {
 		return "", nil
 	}
@@ -58,7 +50,14 @@ func (s *Store) entityVersion(ctx context.Context, tenantID string) (string, err
 	if err := s.single(ctx, question{dest: &version, sql: query, args: []any{tenantID}}); err != nil {
 		return "", fmt.Errorf("read the version of a tenant's entities: %w", translate(err))
 	}
-	return version, nil
+	if version == noEntities {
+		return version, nil
+	}
+	lesson, err := s.lessons.of(ctx, tenantID, s.cfg.LearnEvery, s.learn)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %d", version, lesson.number), nil
 }
 
 // rematch lets the decision to create an entity be made again when entities appeared

@@ -20,7 +20,7 @@ func (g *ground) attentive() *ground {
 // learnedNames lists what Entities knows beyond the entities themselves.
 func (g *ground) learnedNames(tenant string) []string {
 	g.t.Helper()
-	entities, _, err := g.Entities(g.t.Context(), tenant, "")
+	entities, err := g.Entities(g.t.Context(), tenant)
 	g.must(err)
 	list := []string{}
 	for _, e := range entities {
@@ -191,7 +191,7 @@ func TestOddMappingsTeachNothing(t *testing.T) {
 		for i := range maxAliases + 4 {
 			add(fmt.Sprintf("name_%02d", i), to("customer_number"))
 		}
-		entities, _, err := g.Entities(t.Context(), g.tenant, "")
+		entities, err := g.Entities(t.Context(), g.tenant)
 		g.must(err)
 		if got := entities[0].Fields[0].Aliases; len(got) != maxAliases || got[0] != fmt.Sprintf("name_%02d", maxAliases+3) {
 			t.Errorf("aliases are %v, want the newest %d", got, maxAliases)
