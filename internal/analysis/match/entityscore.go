@@ -82,12 +82,12 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 // whole computes what the pairs say together.
 func (c *comparison) whole() entityFeatures {
 	var f entityFeatures
-	c.best = unmatched(c.best, len(c.source.fields)) // raw score by source field
-	c.filled = unmatched(c.filled, len(c.target.fields))
-	c.each(func(s, t int, f *features) {
-		raw := rank(f)
-		c.best[s], c.filled[t] = max(c.best[s], raw), max(c.filled[t], raw)
-	})
+	c.unmatched()
+	if c.many() {
+		newLikelyPairs(c).each(func(s, t int, f *features) { c.take(rank(f), s, t) })
+	} else {
+		c.takeAll()
+	}
 	for _, raw := range c.best {
 		f[entityCover] += fitting(raw) / float32(len(c.best))
 		f[entitySurely] += fittingWell(raw) / float32(len(c.best))
@@ -101,13 +101,14 @@ func (c *comparison) whole() entityFeatures {
 	return f
 }
 
-// unmatched is a list of n raw scores of no pair.
-func unmatched(list []float32, n int) []float32 {
-	list = sized(list, n)
-	for i := range list {
-		list[i] = nothing
+// unmatched makes all raw scores those of no pair.
+func (c *comparison) unmatched() {
+	c.best, c.filled = sized(c.best, len(c.source.fields)), sized(c.filled, len(c.target.fields))
+	for _, list := range [][]float32{c.best, c.filled} {
+		for i := range list {
+			list[i] = nothing
+		}
 	}
-	return list
 }
 
 // fitting and fittingWell squash raw scores: nine in ten pairs of unrelated fields are

@@ -9,13 +9,20 @@ import (
 // likenesses are how much words of a schema mean the same as words of entities, each
 // pair of words looked at once, in however many entities it is.
 type likenesses struct {
-	a       []word      // of the schema
-	b       []word      // of the entity at hand
-	columns [][]float32 // by b's number, then by a's
-	known   map[string][]float32
+	a       []word   // of the schema
+	b       []word   // of the entity at hand
+	columns []*alike // by b's number
+	known   map[string]*alike
 	size    int       // of all columns that are known
 	room    []float32 // for more of them
 	few     map[[2]int32]float32
+}
+
+// alike is how much the words of the schema mean the same as one word.
+type alike struct {
+	likes []float32 // by a's number
+	kin   []int32   // those that are alike at all, once they are wanted
+	all   bool      // they were
 }
 
 const (
@@ -37,7 +44,7 @@ func (l *likenesses) against(b []word) {
 		return
 	}
 	if l.known == nil || l.size+len(l.a)*len(b) > keptLikenesses {
-		l.known, l.size = make(map[string][]float32, len(b)), 0
+		l.known, l.size = make(map[string]*alike, len(b)), 0
 	}
 	for i := range b {
 		column, known := l.known[b[i].Text]
@@ -49,7 +56,7 @@ func (l *likenesses) against(b []word) {
 	}
 }
 
-func (l *likenesses) column() []float32 {
+func (l *likenesses) column() *alike {
 	n := len(l.a)
 	if len(l.room) < n {
 		l.room = make([]float32, columnsAtOnce*n)
@@ -60,7 +67,34 @@ func (l *likenesses) column() []float32 {
 	for i := range column {
 		column[i] = unknownLikeness
 	}
-	return column
+	return &alike{likes: column}
+}
+
+// kin are the words of the schema that word b of the entity is like, however little.
+func (l *likenesses) kin(b int32) []int32 {
+	if l.few != nil {
+		return l.fewKin(b)
+	}
+	column := l.columns[b]
+	if !column.all {
+		column.all = true
+		for a := range l.a {
+			if l.of(int32(a), b) > 0 {
+				column.kin = append(column.kin, int32(a))
+			}
+		}
+	}
+	return column.kin
+}
+
+func (l *likenesses) fewKin(b int32) []int32 {
+	var kin []int32
+	for a := range l.a {
+		if l.ofFew(int32(a), b) > 0 {
+			kin = append(kin, int32(a))
+		}
+	}
+	return kin
 }
 
 // of is how much word a of the schema means the same as word b of the entity, 0 to 1.
@@ -68,7 +102,7 @@ func (l *likenesses) of(a, b int32) float32 {
 	if l.few != nil {
 		return l.ofFew(a, b)
 	}
-	cell := &l.columns[b][a]
+	cell := &l.columns[b].likes[a]
 	if *cell == unknownLikeness {
 		*cell = likeness(&l.a[a], &l.b[b])
 	}
