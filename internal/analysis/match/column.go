@@ -75,8 +75,12 @@ func (c *comparison) index() {
 	}
 	c.indexed = true
 	n := len(c.source.fields)
-	grams, whole, words := make([][]uint64, n), make([][]uint64, n), make([][]uint64, n)
-	c.having = make([][]int32, len(c.source.names.words))
+	lists := make([][]uint64, 3*n)
+	grams, whole, words := lists[:n], lists[n:2*n], lists[2*n:]
+	c.having = sized(c.having, len(c.source.names.words))
+	for word := range c.having {
+		c.having[word] = c.having[word][:0]
+	}
 	for i := range c.source.fields {
 		f := &c.source.fields[i]
 		grams[i] = f.names[0].grams
@@ -87,5 +91,7 @@ func (c *comparison) index() {
 			c.having[word] = append(c.having[word], int32(i))
 		}
 	}
-	c.byGram, c.byValue, c.byWord = newSharing(grams), newSharing(whole), newSharing(words)
+	c.byGram.enter(grams)
+	c.byValue.enter(whole)
+	c.byWord.enter(words)
 }

@@ -1,6 +1,10 @@
 package match
 
-import "github.com/schemacast/schemacast/internal/analysis/match/lexicon"
+import (
+	"sync"
+
+	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
+)
 
 // comparison compares the fields of one schema with those of one entity after another.
 type comparison struct {
@@ -25,21 +29,44 @@ type comparison struct {
 	best, filled            []float32 // raw scores by field, of whole
 }
 
+// comparisons are done: their tables are as large as all else that a comparison needs.
+var comparisons = sync.Pool{New: func() any { return new(comparison) }}
+
+// newComparison is to be released when it is done.
 func newComparison(source *side) *comparison {
-	c := &comparison{source: source, subject: source.subject()}
-	c.names.a, c.described.a, c.describing.a = source.names.words, source.names.words, source.prose.words
-	c.values = make([]*lexicon.Vector, len(source.fields))
+	c := comparisons.Get().(*comparison)
+	c.source, c.subject, c.indexed = source, source.subject(), false
+	c.names.from(source.names.words)
+	c.described.from(source.names.words)
+	c.describing.from(source.prose.words)
+	c.values = sized(c.values, len(source.fields))
 	for i := range source.fields {
 		c.values[i] = source.fields[i].values.direction()
 	}
 	return c
 }
 
+// release leaves the tables to the next comparison, but those of a wide schema, and
+// nothing of either side.
+func (c *comparison) release() {
+	if len(c.source.fields) > SketchFields || c.target == nil || len(c.target.fields) > SketchFields*SketchFields {
+		return
+	}
+	c.source, c.target = nil, nil
+	for _, l := range []*likenesses{&c.names, &c.described, &c.describing} {
+		l.from(nil)
+	}
+	for _, list := range [][]*lexicon.Vector{c.values, c.outlines.a, c.outlines.b} {
+		clear(list[:cap(list)])
+	}
+	comparisons.Put(c)
+}
+
 // against makes target the side to compare with.
 func (c *comparison) against(target *side) {
 	c.target = target
-	c.sourceShare = sharesOf(c.sourceShare[:0], c.source.names.words, c.source.share, target.share)
-	c.targetShare = sharesOf(c.targetShare[:0], target.names.words, c.source.share, target.share)
+	c.sourceShare = sharesOf(c.sourceShare[:0], c.source, target)
+	c.targetShare = sharesOf(c.targetShare[:0], target, c.source)
 	c.sourceTotal = totals(c.sourceTotal[:0], c.source.fields, c.sourceShare)
 	c.targetTotal = totals(c.targetTotal[:0], target.fields, c.targetShare)
 	c.names.against(target.names.words)
@@ -47,12 +74,11 @@ func (c *comparison) against(target *side) {
 	c.describing.against(target.names.words)
 }
 
-// sharesOf is how much words tell: what stands in most fields of either side tells few
-// of them apart.
-func sharesOf(shares []float32, words []word, a, b map[string]float32) []float32 {
-	for i := range words {
-		concept := words[i].Concept
-		shares = append(shares, min(shareOf(a, concept), shareOf(b, concept)))
+// sharesOf is how much a side's words tell: what stands in most fields of either side
+// tells few of them apart.
+func sharesOf(shares []float32, own, other *side) []float32 {
+	for i := range own.names.words {
+		shares = append(shares, min(own.shares[i], shareOf(other.share, own.names.words[i].Concept)))
 	}
 	return shares
 }

@@ -26,6 +26,7 @@ func (x *Index) Match(source []Profile, entity, k int) [][]Candidate {
 		return make([][]Candidate, len(source))
 	}
 	c := newComparison(newSide(source, nil))
+	defer c.release()
 	c.against(x.ready(entity).side)
 	found := decide(c.rows(), len(source), len(c.target.fields))
 	for s := range found {

@@ -213,13 +213,22 @@ func rarityOf(count int, total float64, exponent int) float32 {
 	return float32(math.Pow(rarity, float64(exponent)))
 }
 
+// ofAll are the rarities of a set.
+func (r *rarities) ofAll(set []uint32) []float32 {
+	all := make([]float32, len(set))
+	for i, x := range set {
+		all[i] = r.of(x)
+	}
+	return all
+}
+
 // cosine is how alike two sets are, rare members first, and how much what they have in
-// common tells. Their sizes come with them.
-func (r *rarities) cosine(a, b []uint32, sizeA, sizeB float32) (cosine, common float32) {
+// common tells. Their sizes come with them, and the rarities of a.
+func cosine(a, b []uint32, rarities []float32, sizeA, sizeB float32) (cosine, common float32) {
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		x, y := a[i], b[j]
 		if x == y {
-			common += r.of(x)
+			common += rarities[i]
 		}
 		if x <= y {
 			i++

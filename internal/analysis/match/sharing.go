@@ -19,14 +19,15 @@ type slot struct {
 // owner is a field that has a hash, and the next one that has it, too.
 type owner struct{ field, next int32 }
 
-// newSharing needs hashes without repetition, by field.
-func newSharing(hashes [][]uint64) sharing {
+// enter replaces all hashes. It needs those of a field without repetition.
+func (s *sharing) enter(hashes [][]uint64) {
 	n := 0
 	for _, list := range hashes {
 		n += len(list)
 	}
 	size := bits.Len(uint(2 * n))
-	s := sharing{slots: make([]slot, 1<<size), shift: 64 - size, owners: make([]owner, 1, n+1)}
+	s.slots, s.shift, s.owners = sized(s.slots, 1<<size), 64-size, append(s.owners[:0], owner{})
+	clear(s.slots)
 	for field, list := range hashes {
 		for _, hash := range list {
 			at := s.slot(hash)
@@ -34,7 +35,6 @@ func newSharing(hashes [][]uint64) sharing {
 			*at = slot{hash: hash, first: int32(len(s.owners) - 1)}
 		}
 	}
-	return s
 }
 
 // slot is where a hash is, or would be.
