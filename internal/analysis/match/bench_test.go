@@ -156,3 +156,12 @@ func BenchmarkNewIndex1(b *testing.B) {
 		NewIndex(entities)
 	}
 }
+
+// BenchmarkProfiles11 is what comes before: the profiles of the schema.
+func BenchmarkProfiles11(b *testing.B) {
+	fields := ordinaryFields(rand.New(rand.NewPCG(3, 4)), 11)
+	b.ReportAllocs()
+	for b.Loop() {
+		ProfilesOf(fields)
+	}
+}

@@ -1,6 +1,7 @@
 package match
 
-// compareValues fills the features of values, where source field s has a.
+// compareValues fills the features of values, where source field s has a, but for how
+// they are written in detail.
 func (c *comparison) compareValues(f *features, s int, a, b *values) {
 	if a == nil || b == nil {
 		f[featureNoValues] = 1
@@ -9,7 +10,6 @@ func (c *comparison) compareValues(f *features, s int, a, b *values) {
 	f[featureValues] = ratio(c.column.whole[s], float32(min(len(a.whole), len(b.whole))))
 	f[featureValueWords] = ratio(c.column.words[s], min(a.weight, b.weight))
 	f[featureValueMeaning] = c.column.values[s]
-	f[featurePattern] = a.pattern.like(&b.pattern)
 	if a.numbers && b.numbers {
 		f[featureRange] = rangeLikeness(a, b)
 	}
@@ -18,6 +18,13 @@ func (c *comparison) compareValues(f *features, s int, a, b *values) {
 		f[featureKind] = like
 	case a.kind != kindNone && b.kind != kindNone:
 		f[featureOtherKind] = 1
+	}
+}
+
+// comparePatterns adds how values are written to an outline.
+func (c *comparison) comparePatterns(f *features, s, t int) {
+	if a, b := c.source.fields[s].values, c.target.fields[t].values; a != nil && b != nil {
+		f[featurePattern] = a.pattern.like(&b.pattern)
 	}
 }
 

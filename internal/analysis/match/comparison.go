@@ -1,6 +1,10 @@
 package match
 
-import "github.com/schemacast/schemacast/internal/analysis/match/lexicon"
+import (
+	"sync"
+
+	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
+)
 
 // comparison compares the fields of one schema with those of one entity after another.
 type comparison struct {
@@ -16,34 +20,53 @@ type comparison struct {
 	described  likenesses // words of the source's names with those of the target's descriptions
 	describing likenesses // words of the source's descriptions with those of the target's names
 
-	meanings, senses, values []*lexicon.Vector // of the source's fields
-	ownSenses                []*lexicon.Vector // nil where they are those of the names
-	byGram, byValue, byWord  sharing           // the same fields, once indexed
-	indexed                  bool
-	column                   column
-	best, filled             []float32 // of whole
+	values                  []*lexicon.Vector // directions of the source's fields
+	byGram, byValue, byWord sharing           // the same fields, once indexed
+	having                  [][]int32         // by word of names: the fields in whose name it is
+	indexed                 bool
+	column                  column
+	outlines                outlines
+	best, filled            []float32 // raw scores by field, of whole
 }
 
+// comparisons are done: their tables are as large as all else that a comparison needs.
+var comparisons = sync.Pool{New: func() any { return new(comparison) }}
+
+// newComparison is to be released when it is done.
 func newComparison(source *side) *comparison {
-	c := &comparison{source: source, subject: source.subject()}
-	c.names.a, c.described.a, c.describing.a = source.names.words, source.names.words, source.prose.words
+	c := comparisons.Get().(*comparison)
+	c.source, c.subject, c.indexed = source, source.subject(), false
+	c.names.from(source.names.words)
+	c.described.from(source.names.words)
+	c.describing.from(source.prose.words)
+	c.values = sized(c.values, len(source.fields))
 	for i := range source.fields {
-		f := &source.fields[i]
-		c.meanings = append(c.meanings, f.names[0].meaning)
-		c.senses, c.ownSenses = append(c.senses, f.sense), append(c.ownSenses, f.sense)
-		if f.sense == f.names[0].meaning {
-			c.ownSenses[i] = nil
-		}
-		c.values = append(c.values, f.values.direction())
+		c.values[i] = source.fields[i].values.direction()
 	}
 	return c
+}
+
+// release leaves the tables to the next comparison, but those of a wide schema, and
+// nothing of either side.
+func (c *comparison) release() {
+	if len(c.source.fields) > SketchFields || c.target == nil || len(c.target.fields) > SketchFields*SketchFields {
+		return
+	}
+	c.source, c.target = nil, nil
+	for _, l := range []*likenesses{&c.names, &c.described, &c.describing} {
+		l.from(nil)
+	}
+	for _, list := range [][]*lexicon.Vector{c.values, c.outlines.a, c.outlines.b} {
+		clear(list[:cap(list)])
+	}
+	comparisons.Put(c)
 }
 
 // against makes target the side to compare with.
 func (c *comparison) against(target *side) {
 	c.target = target
-	c.sourceShare = sharesOf(c.sourceShare[:0], c.source.names.words, c.source.share, target.share)
-	c.targetShare = sharesOf(c.targetShare[:0], target.names.words, c.source.share, target.share)
+	c.sourceShare = sharesOf(c.sourceShare[:0], c.source, target)
+	c.targetShare = sharesOf(c.targetShare[:0], target, c.source)
 	c.sourceTotal = totals(c.sourceTotal[:0], c.source.fields, c.sourceShare)
 	c.targetTotal = totals(c.targetTotal[:0], target.fields, c.targetShare)
 	c.names.against(target.names.words)
@@ -51,12 +74,11 @@ func (c *comparison) against(target *side) {
 	c.describing.against(target.names.words)
 }
 
-// sharesOf is how much words tell: what stands in most fields of either side tells few
-// of them apart.
-func sharesOf(shares []float32, words []word, a, b map[string]float32) []float32 {
-	for i := range words {
-		concept := words[i].Concept
-		shares = append(shares, min(shareOf(a, concept), shareOf(b, concept)))
+// sharesOf is how much a side's words tell: what stands in most fields of either side
+// tells few of them apart.
+func sharesOf(shares []float32, own, other *side) []float32 {
+	for i := range own.names.words {
+		shares = append(shares, min(own.shares[i], shareOf(other.share, own.names.words[i].Concept)))
 	}
 	return shares
 }
@@ -87,18 +109,53 @@ func ratio(part, total float32) float32 {
 
 // pair computes the features of two fields that were looked at.
 func (c *comparison) pair(f *features, s, t int) {
+	name := c.outline(f, s, t)
+	c.comparePatterns(f, s, t)
+	a, b := c.directions(s, t, name)
+	var dots [meanings]float32
+	lexicon.Dots(a[:], b[:], dots[:])
+	addMeanings(f, a[:], dots[:])
+}
+
+// outline computes the features that cost little, and says which of the target's names
+// is the best.
+func (c *comparison) outline(f *features, s, t int) (name int) {
 	*f = features{}
 	source, target := &c.source.fields[s], &c.target.fields[t]
-	c.compareNames(f, s, t)
+	name = c.compareNames(f, s, t)
 	c.compareDescriptions(f, source, target)
-	f[featureSense] = max(f[featureMeaning], c.column.sense[s])
-	f[featureNameValue] = max(0, c.column.sourceNames[s], c.column.targetNames[s]) // gender, and female
 	c.compareValues(f, s, source.values, target.values)
 	f[featureFit] = fits[source.family][target.family]
 	compareSemantics(f, source.semantic, target.semantic)
 	if s == c.subject && target.labels {
 		f[featureSubject] = 1
 	}
+	return name
+}
+
+// meanings is how many directions of two fields are compared with how many others.
+const meanings = 4
+
+// directions are those that are compared, each of a with that of b: where the target's
+// name at hand is one of its others, that of its own counts by the sense.
+func (c *comparison) directions(s, t, name int) (a, b [meanings]*lexicon.Vector) {
+	source, target := &c.source.fields[s], &c.target.fields[t]
+	own, other := source.names[0].meaning, target.names[0].meaning
+	a = [...]*lexicon.Vector{own, source.sense, own, source.values.direction()}
+	b = [...]*lexicon.Vector{target.names[name].meaning, target.sense, target.values.direction(), other}
+	if a[0] == a[1] && b[0] == b[1] {
+		a[1] = nil // the same once more
+	}
+	return a, b
+}
+
+// addMeanings adds to an outline what directions have in common.
+func addMeanings(f *features, a []*lexicon.Vector, dots []float32) {
+	f[featureMeaning], f[featureSense] = dots[0], dots[0]
+	if a[1] != nil {
+		f[featureSense] = max(dots[0], dots[1])
+	}
+	f[featureNameValue] = max(0, dots[2], dots[3]) // gender, and female
 }
 
 func compareSemantics(f *features, a, b Semantic) {
@@ -115,15 +172,17 @@ func compareSemantics(f *features, a, b Semantic) {
 
 // compareNames compares the source's name with the target's and with each name that was
 // mapped to it before; the best counts.
-func (c *comparison) compareNames(f *features, s, t int) {
+func (c *comparison) compareNames(f *features, s, t int) (name int) {
 	c.compareName(f, s, t, 0)
 	for i := 1; i < len(c.target.fields[t].names); i++ {
 		var other features
 		c.compareName(&other, s, t, i)
 		if other[featureCover]+other[featureEqual] > f[featureCover]+f[featureEqual] {
 			copy(f[featureEqual:featureDescribed], other[featureEqual:featureDescribed])
+			name = i
 		}
 	}
+	return name
 }
 
 func (c *comparison) compareName(f *features, s, t, i int) {
@@ -133,9 +192,12 @@ func (c *comparison) compareName(f *features, s, t, i int) {
 		return
 	}
 	at := i*len(c.source.fields) + s
-	f[featureMeaning] = c.column.names[at]
 	if from.joined == to.joined {
 		f[featureEqual] = 1
+	}
+	f[featureSpelling] = diceOf(c.column.grams[at], from.grams, to.grams)
+	if !c.column.akin[at] {
+		return // the rest is nothing
 	}
 	a, b := c.mutual(&from.numbered, &to.numbered)
 	fromTotal, toTotal := c.sourceTotal[source.first], c.targetTotal[target.first+i]
@@ -143,7 +205,6 @@ func (c *comparison) compareName(f *features, s, t, i int) {
 	f[featureSourceInside], f[featureTargetInside] = ratio(a.soft, fromTotal), ratio(b.soft, toTotal)
 	f[featureCover], f[featureStrict] = ratio(a.soft+b.soft, total), ratio(a.strict+b.strict, total)
 	f[featureHead] = c.names.of(from.words[len(from.words)-1], to.words[len(to.words)-1])
-	f[featureSpelling] = diceOf(c.column.grams[at], from.grams, to.grams)
 }
 
 // covered is how much of a text's words has a counterpart in another: at all, and one

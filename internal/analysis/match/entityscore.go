@@ -30,10 +30,25 @@ var entityFeatureNames = [entityFeatureCount]string{
 // entityQuery is a schema whose entity is sought.
 type entityQuery struct {
 	profiles   []Profile
-	print      fingerprint  // of names, descriptions and values
-	text       *fingerprint // without values, once an entity without them was met
+	print      *weighed // of names, descriptions and values
+	text       *weighed // without values, once an entity without them was met
 	topic      topic
 	comparison *comparison
+}
+
+// weighed is a fingerprint with the rarity of each member.
+type weighed struct {
+	fingerprint
+
+	wordRarities, gramRarities []float32
+}
+
+// weighed is the fingerprint of all fields together.
+func (x *Index) weighed(fields []Profile, of func(*Profile) *fingerprint) *weighed {
+	w := &weighed{fingerprint: merged(fields, of)}
+	x.measure(&w.fingerprint)
+	w.wordRarities, w.gramRarities = x.wordRarity.ofAll(w.words), x.gramRarity.ofAll(w.grams)
+	return w
 }
 
 func (x *Index) newEntityQuery(source []Profile) *entityQuery {
@@ -42,18 +57,15 @@ func (x *Index) newEntityQuery(source []Profile) *entityQuery {
 	for i := range source {
 		sum.AddVector(source[i].name.meaning, 1)
 	}
-	q.print = merged(source, func(p *Profile) *fingerprint { return &p.print })
-	x.measure(&q.print)
+	q.print = x.weighed(source, func(p *Profile) *fingerprint { return &p.print })
 	q.topic = topicOf(&sum)
 	return q
 }
 
 // withoutValues is the fingerprint of names and descriptions alone.
-func (x *Index) withoutValues(q *entityQuery) *fingerprint {
+func (x *Index) withoutValues(q *entityQuery) *weighed {
 	if q.text == nil {
-		text := merged(q.profiles, func(p *Profile) *fingerprint { return &p.text })
-		x.measure(&text)
-		q.text = &text
+		q.text = x.weighed(q.profiles, func(p *Profile) *fingerprint { return &p.text })
 	}
 	return q.text
 }
@@ -63,7 +75,7 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 	target := x.ready(entity)
 	q.comparison.against(target.side)
 	f := q.comparison.whole()
-	own, other := &q.print, &x.fingerprints[entity]
+	own, other := q.print, &x.fingerprints[entity]
 	if own.valued != other.valued {
 		// Values of one side alone make it neither more nor less like the other.
 		own = x.withoutValues(q)
@@ -72,8 +84,8 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 		}
 	}
 	var common float32
-	f[entityWords], common = x.wordRarity.cosine(own.words, other.words, own.wordSize, other.wordSize)
-	f[entityGrams], _ = x.gramRarity.cosine(own.grams, other.grams, own.gramSize, other.gramSize)
+	f[entityWords], common = cosine(own.words, other.words, own.wordRarities, own.wordSize, other.wordSize)
+	f[entityGrams], _ = cosine(own.grams, other.grams, own.gramRarities, own.gramSize, other.gramSize)
 	f[entityShared] = float32(math.Log1p(float64(common))) / 10
 	f[entityTopic] = max(0, q.topic.cosine(&x.topics[entity]))
 	return f
@@ -82,12 +94,12 @@ func (x *Index) entityEvidence(q *entityQuery, entity int) entityFeatures {
 // whole computes what the pairs say together.
 func (c *comparison) whole() entityFeatures {
 	var f entityFeatures
-	c.best = unmatched(c.best, len(c.source.fields)) // raw score by source field
-	c.filled = unmatched(c.filled, len(c.target.fields))
-	c.each(func(s, t int, f *features) {
-		raw := rank(f)
-		c.best[s], c.filled[t] = max(c.best[s], raw), max(c.filled[t], raw)
-	})
+	c.unmatched()
+	if c.many() {
+		newLikelyPairs(c).each(func(s, t int, f *features) { c.take(rank(f), s, t) })
+	} else {
+		c.takeAll()
+	}
 	for _, raw := range c.best {
 		f[entityCover] += fitting(raw) / float32(len(c.best))
 		f[entitySurely] += fittingWell(raw) / float32(len(c.best))
@@ -101,13 +113,14 @@ func (c *comparison) whole() entityFeatures {
 	return f
 }
 
-// unmatched is a list of n raw scores of no pair.
-func unmatched(list []float32, n int) []float32 {
-	list = sized(list, n)
-	for i := range list {
-		list[i] = nothing
+// unmatched makes all raw scores those of no pair.
+func (c *comparison) unmatched() {
+	c.best, c.filled = sized(c.best, len(c.source.fields)), sized(c.filled, len(c.target.fields))
+	for _, list := range [][]float32{c.best, c.filled} {
+		for i := range list {
+			list[i] = nothing
+		}
 	}
-	return list
 }
 
 // fitting and fittingWell squash raw scores: nine in ten pairs of unrelated fields are

@@ -26,6 +26,7 @@ func (x *Index) Match(source []Profile, entity, k int) [][]Candidate {
 		return make([][]Candidate, len(source))
 	}
 	c := newComparison(newSide(source, nil))
+	defer c.release()
 	c.against(x.ready(entity).side)
 	found := decide(c.rows(), len(source), len(c.target.fields))
 	for s := range found {
@@ -37,7 +38,7 @@ func (x *Index) Match(source []Profile, entity, k int) [][]Candidate {
 // rows judges every pair, or, of many, the likely ones.
 func (c *comparison) rows() [][]judged {
 	sources, width := len(c.source.fields), len(c.target.fields)
-	if sources*width > allPairs {
+	if c.many() {
 		width = min(width, likelyTargets)
 	}
 	all := make([]judged, sources*width)
@@ -52,20 +53,22 @@ func (c *comparison) rows() [][]judged {
 // each visits every pair, or, of many, the likely ones; those of a source field in the
 // order of the targets.
 func (c *comparison) each(visit func(s, t int, f *features)) {
-	sources, targets := len(c.source.fields), len(c.target.fields)
-	if sources*targets > allPairs {
+	if c.many() {
 		newLikelyPairs(c).each(visit)
 		return
 	}
 	var f features
-	for t := range targets {
+	for t := range c.target.fields {
 		c.lookAtAll(t)
-		for s := range sources {
+		for s := range c.source.fields {
 			c.pair(&f, s, t)
 			visit(s, t, &f)
 		}
 	}
 }
+
+// many says that there are too many pairs to look at each.
+func (c *comparison) many() bool { return len(c.source.fields)*len(c.target.fields) > allPairs }
 
 // hardly is the score of pairs that are not worth listing.
 const hardly = 1e-5

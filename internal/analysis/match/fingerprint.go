@@ -2,6 +2,7 @@ package match
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -32,31 +33,42 @@ func (f *fingerprint) addText(field *schema.Field, name []word) {
 	if len(f.grams) > 8*fingerprintSize {
 		return
 	}
-	words := make([]string, len(name))
-	for i := range name {
-		words[i] = name[i].Text
-	}
-	f.add(words)
+	f.addName(name)
 	for _, alias := range field.Aliases[:min(len(field.Aliases), maxAliases)] {
-		f.add(Words(alias))
+		f.addName(nameOf(alias).text.words)
 	}
 	if field.Description != "" {
 		f.add(splitWords(fold(clipBytes(field.Description, 2*valueCap))))
 	}
 }
 
-func (f *fingerprint) addValues(field *schema.Field) {
+func (f *fingerprint) addName(name []word) {
+	words := make([]string, len(name))
+	for i := range name {
+		words[i] = name[i].Text
+	}
+	f.add(words)
+}
+
+// addOwnValues adds the values of a field, but not those that were learned: they tell
+// the sources apart more than the entities.
+func (f *fingerprint) addOwnValues(field *schema.Field) {
 	if len(f.grams) > 8*fingerprintSize {
 		return
 	}
-	// Not those that were learned: they tell the sources apart more than the entities.
-	for _, sample := range sampleTexts(field.Sample, field.Samples) {
+	f.addValues(sampleTexts(nil, field.Sample, field.Samples))
+}
+
+func (f *fingerprint) addValues(samples []sample) {
+	for i := range samples {
 		f.valued = true
-		f.add(splitWords(fold(clipBytes(sample, valueCap/2))))
+		f.add(samples[i].beginning())
 	}
 }
 
 func (f *fingerprint) bound() { f.words, f.grams = bounded(f.words), bounded(f.grams) }
+
+func (f *fingerprint) keepSmallest() { f.words, f.grams = smallest(f.words), smallest(f.grams) }
 
 // merged is the fingerprint of all fields together.
 func merged(fields []Profile, of func(*Profile) *fingerprint) fingerprint {
@@ -71,7 +83,7 @@ func merged(fields []Profile, of func(*Profile) *fingerprint) fingerprint {
 		all.words, all.grams = append(all.words, f.words...), append(all.grams, f.grams...)
 		all.valued = all.valued || f.valued
 	}
-	all.bound()
+	all.keepSmallest()
 	return all
 }
 
@@ -81,7 +93,7 @@ func textOf(fields []schema.Field, profiles []Profile) fingerprint {
 	for i := range fields {
 		f.addText(&fields[i], profiles[i].name.words)
 	}
-	f.bound()
+	f.keepSmallest()
 	return f
 }
 
@@ -95,7 +107,7 @@ func (f *fingerprint) add(words []string) {
 			f.words = append(f.words, bucket(pair))
 		}
 	}
-	for gram := range gramsOf(strings.Join(words, " ")) {
+	for gram := range gramsOf("^" + strings.Join(words, " ") + "$") {
 		f.grams = append(f.grams, bucket(gram))
 	}
 }
@@ -108,6 +120,25 @@ func bounded(buckets []uint32) []uint32 {
 	slices.Sort(buckets)
 	buckets = slices.Compact(buckets)
 	return slices.Clone(buckets[:min(len(buckets), fingerprintSize)])
+}
+
+// smallest is bounded of many buckets: to sort them would take longer than to look at
+// which of all there are.
+func smallest(buckets []uint32) []uint32 {
+	var in [fingerprintBuckets / 64]uint64
+	for _, b := range buckets {
+		in[b/64] |= 1 << (b % 64)
+	}
+	sorted := make([]uint32, 0, min(len(buckets), fingerprintSize))
+	for i, set := range in {
+		for ; set != 0; set &= set - 1 {
+			if len(sorted) == fingerprintSize {
+				return sorted
+			}
+			sorted = append(sorted, uint32(64*i+bits.TrailingZeros64(set)))
+		}
+	}
+	return sorted
 }
 
 // rarities says, by bucket, how much it tells that an entity has it. In a small tenant few
@@ -182,13 +213,22 @@ func rarityOf(count int, total float64, exponent int) float32 {
 	return float32(math.Pow(rarity, float64(exponent)))
 }
 
+// ofAll are the rarities of a set.
+func (r *rarities) ofAll(set []uint32) []float32 {
+	all := make([]float32, len(set))
+	for i, x := range set {
+		all[i] = r.of(x)
+	}
+	return all
+}
+
 // cosine is how alike two sets are, rare members first, and how much what they have in
-// common tells. Their sizes come with them.
-func (r *rarities) cosine(a, b []uint32, sizeA, sizeB float32) (cosine, common float32) {
+// common tells. Their sizes come with them, and the rarities of a.
+func cosine(a, b []uint32, rarities []float32, sizeA, sizeB float32) (cosine, common float32) {
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		x, y := a[i], b[j]
 		if x == y {
-			common += r.of(x)
+			common += rarities[i]
 		}
 		if x <= y {
 			i++

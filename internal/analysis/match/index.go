@@ -47,9 +47,8 @@ func NewIndex(entities []schema.Entity) *Index {
 		fingerprints: make([]fingerprint, len(entities)),
 		topics:       make([]topic, len(entities)),
 	}
-	names := make(map[string]*text) // field names repeat in most entities
 	for i := range entities {
-		x.add(int32(i), names)
+		x.add(int32(i))
 	}
 	x.weigh()
 	x.wordRarity = raritiesOf(x.fingerprints, wordExponent, func(f *fingerprint) []uint32 { return f.words })
@@ -65,27 +64,23 @@ func (x *Index) measure(f *fingerprint) {
 	f.wordSize, f.gramSize = x.wordRarity.size(f.words), x.gramRarity.size(f.grams)
 }
 
-func (x *Index) add(position int32, names map[string]*text) {
+func (x *Index) add(position int32) {
 	entity := &x.all[position]
 	x.fieldCount += len(entity.Fields)
 	var sum lexicon.Vector
 	for i := range entity.Fields {
 		f := &entity.Fields[i]
-		name, known := names[f.Name]
-		if !known {
-			name = nameText(Tokens(f.Name))
-			names[f.Name] = name
-		}
+		name := nameOf(f.Name).text
 		sum.AddVector(name.meaning, 1)
 		x.fingerprints[position].addText(f, name.words)
-		x.fingerprints[position].addValues(f)
+		x.fingerprints[position].addOwnValues(f)
 		x.post(position, name.words)
 		for _, alias := range f.Aliases[:min(len(f.Aliases), maxAliases)] {
-			x.post(position, nameText(Tokens(alias)).words)
+			x.post(position, nameOf(alias).text.words)
 		}
 	}
 	x.topics[position] = topicOf(&sum)
-	x.fingerprints[position].bound()
+	x.fingerprints[position].keepSmallest()
 }
 
 // post enters the entity under each concept of a name.

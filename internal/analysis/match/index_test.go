@@ -294,7 +294,8 @@ func TestRareWordsTell(t *testing.T) {
 	var a, b fingerprint
 	a.add([]string{"台北市中山區"})
 	b.add([]string{"中山區林口"})
-	if _, common := r.cosine(bounded(a.words), bounded(b.words), 1, 1); common == 0 {
+	own := bounded(a.words)
+	if _, common := cosine(own, bounded(b.words), r.ofAll(own), 1, 1); common == 0 {
 		t.Error("texts that share a word have nothing in common")
 	}
 }

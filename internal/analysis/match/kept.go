@@ -63,7 +63,8 @@ func (x *Index) ready(entity int) *ready {
 	fields := x.all[entity].Fields
 	profiles := make([]Profile, len(fields))
 	for i, f := range fields {
-		profiles[i] = profileOf(f)
+		samples, _ := samplesOf(&f)
+		profiles[i] = profileOf(f, samples)
 	}
 	r := &ready{side: newSide(profiles, nameConcepts(&x.all[entity]))}
 	if x.fingerprints[entity].valued {

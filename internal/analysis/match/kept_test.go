@@ -2,6 +2,7 @@ package match
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -93,6 +94,28 @@ func TestAllOrOne(t *testing.T) {
 					t.Errorf("%s with %s (-alone +with all):\n%s", source[i].Name, entity.Fields[j].Name, cmp.Diff(want, got))
 				}
 			}
+		}
+	}
+}
+
+// TestBestOrAll: that most pairs of an entity are not compared in full changes no raw
+// score that counts, to the bit, of wide entities, too.
+func TestBestOrAll(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 7))
+	for _, entity := range append(ordinaryEntities(20, 12), ordinaryEntities(1, 300)...) {
+		c := newComparison(newSide(ProfilesOf(ordinaryFields(random, 1+random.IntN(30))), nil))
+		c.against(newSide(ProfilesOf(entity.Fields), nameConcepts(&entity)))
+		c.unmatched()
+		c.takeAll()
+		best, filled := slices.Clone(c.best), slices.Clone(c.filled)
+		c.unmatched()
+		c.each(func(s, t int, f *features) { c.take(rank(f), s, t) })
+		if diff := cmp.Diff(c.best, best); diff != "" {
+			t.Errorf("%s: raw scores of source fields (-all +best):\n%s", entity.Name, diff)
+		}
+		if diff := cmp.Diff(c.filled, filled); diff != "" {
+			t.Errorf("%s: raw scores of its fields (-all +best):\n%s", entity.Name, diff)
 		}
 	}
 }

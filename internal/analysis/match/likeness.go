@@ -9,13 +9,23 @@ import (
 // likenesses are how much words of a schema mean the same as words of entities, each
 // pair of words looked at once, in however many entities it is.
 type likenesses struct {
-	a       []word      // of the schema
-	b       []word      // of the entity at hand
-	columns [][]float32 // by b's number, then by a's
-	known   map[string][]float32
-	size    int       // of all columns that are known
-	room    []float32 // for more of them
+	a       []word  // of the schema
+	b       []word  // of the entity at hand
+	columns []int32 // of all, by b's number
+	all     []alike
+	known   map[string]int32 // word -> its place in all
+	size    int              // of all columns
 	few     map[[2]int32]float32
+
+	chunk, room []float32 // memory for columns, and what is left of it
+	kinRoom     []int32
+}
+
+// alike is how much the words of the schema mean the same as one word.
+type alike struct {
+	likes  []float32 // by a's number
+	kin    []int32   // those that are alike at all
+	sought bool      // kin were
 }
 
 const (
@@ -23,26 +33,46 @@ const (
 	keptLikenesses = 1 << 16
 	// denseLikenesses bounds the table of one entity to 16 MB.
 	denseLikenesses = 4 << 20
-	// columnsAtOnce get their memory together.
+	// columnsAtOnce get their memory together, at least.
 	columnsAtOnce = 16
 	// unknownLikeness marks a pair that was not looked at.
 	unknownLikeness = -1
 )
 
+// from makes a the words of the schema.
+func (l *likenesses) from(a []word) {
+	l.forget()
+	l.a, l.b = a, nil
+}
+
+// forget keeps nothing of earlier entities but the memory.
+func (l *likenesses) forget() {
+	clear(l.known)
+	clear(l.all) // which holds memory of older chunks
+	l.all, l.room, l.kinRoom, l.size = l.all[:0], l.chunk, l.kinRoom[:0], 0
+}
+
 // against makes b the words to compare with.
 func (l *likenesses) against(b []word) {
 	l.b, l.columns, l.few = b, l.columns[:0], nil
+	if len(l.a) == 0 {
+		return
+	}
 	if len(l.a)*len(b) > denseLikenesses {
 		l.few = make(map[[2]int32]float32)
 		return
 	}
-	if l.known == nil || l.size+len(l.a)*len(b) > keptLikenesses {
-		l.known, l.size = make(map[string][]float32, len(b)), 0
+	if l.known == nil {
+		l.known = make(map[string]int32, len(b))
+	}
+	if l.size+len(l.a)*len(b) > keptLikenesses {
+		l.forget()
 	}
 	for i := range b {
 		column, known := l.known[b[i].Text]
 		if !known {
-			column = l.column()
+			column = int32(len(l.all))
+			l.all = append(l.all, alike{likes: l.column()})
 			l.known[b[i].Text] = column
 		}
 		l.columns = append(l.columns, column)
@@ -52,7 +82,8 @@ func (l *likenesses) against(b []word) {
 func (l *likenesses) column() []float32 {
 	n := len(l.a)
 	if len(l.room) < n {
-		l.room = make([]float32, columnsAtOnce*n)
+		l.chunk = make([]float32, max(columnsAtOnce*n, min(2*len(l.chunk), keptLikenesses)))
+		l.room = l.chunk
 	}
 	column := l.room[:n:n]
 	l.room = l.room[n:]
@@ -63,12 +94,37 @@ func (l *likenesses) column() []float32 {
 	return column
 }
 
+// kin are the words of the schema that word b of the entity is like, however little.
+func (l *likenesses) kin(b int32) []int32 {
+	switch {
+	case len(l.a) == 0:
+		return nil
+	case l.few != nil:
+		return l.findKin(b)
+	}
+	column := &l.all[l.columns[b]]
+	if !column.sought {
+		column.kin, column.sought = l.findKin(b), true
+	}
+	return column.kin
+}
+
+func (l *likenesses) findKin(b int32) []int32 {
+	start := len(l.kinRoom)
+	for a := range l.a {
+		if l.of(int32(a), b) > 0 {
+			l.kinRoom = append(l.kinRoom, int32(a))
+		}
+	}
+	return l.kinRoom[start:len(l.kinRoom):len(l.kinRoom)]
+}
+
 // of is how much word a of the schema means the same as word b of the entity, 0 to 1.
 func (l *likenesses) of(a, b int32) float32 {
 	if l.few != nil {
 		return l.ofFew(a, b)
 	}
-	cell := &l.columns[b][a]
+	cell := &l.all[l.columns[b]].likes[a]
 	if *cell == unknownLikeness {
 		*cell = likeness(&l.a[a], &l.b[b])
 	}

@@ -97,8 +97,10 @@ var patternWeights = pattern{
 func (p *pattern) like(other *pattern) float32 {
 	distance := float32(0)
 	for i := range p {
-		d := p[i] - other[i]
-		distance += patternWeights[i] * max(d, -d)
+		distance += patternWeights[i] * abs(p[i]-other[i])
 	}
 	return float32(math.Exp(-1.5 * float64(distance)))
 }
+
+// abs is max(x, -x) without a branch.
+func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }

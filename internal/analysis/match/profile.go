@@ -27,31 +27,32 @@ type Profile struct {
 
 // ProfileOf profiles a field of a schema from all that is known of it.
 func ProfileOf(f schema.Field) Profile {
-	p := profileOf(f)
+	all, own := samplesOf(&f)
+	p := profileOf(f, all)
 	p.Shape = Shape(f.Sample)
 	p.text.addText(&f, p.name.words)
 	p.text.bound()
 	p.print = p.text
-	p.print.addValues(&f)
+	p.print.addValues(all[:own])
 	p.print.bound()
 	return p
 }
 
 // profileOf is ProfileOf without what only the source side of a match needs.
-func profileOf(f schema.Field) Profile {
-	tokens := Tokens(f.Name)
+func profileOf(f schema.Field, samples []sample) Profile {
+	name := nameOf(f.Name)
 	p := Profile{
 		Name:        f.Name,
-		Tokens:      tokens,
+		Tokens:      name.tokens,
 		Family:      FamilyOf(f.Type),
-		Semantic:    semanticOf(f, tokens),
-		name:        nameText(tokens),
+		Semantic:    semanticOf(f, name.tokens),
+		name:        name.text,
 		description: descriptionText(f.Description),
-		values:      valuesOf(f),
-		labels:      labels(tokens),
+		values:      valuesOf(samples),
+		labels:      labels(name.tokens),
 	}
 	for _, alias := range f.Aliases[:min(len(f.Aliases), maxAliases)] {
-		p.aliases = append(p.aliases, nameText(Tokens(alias)))
+		p.aliases = append(p.aliases, nameOf(alias).text)
 	}
 	p.sense = senseOf(p.name, p.description)
 	return p

@@ -35,6 +35,7 @@ func (x *Index) Retrieve(source []Profile, k int) []Hit {
 		return nil
 	}
 	query := x.newEntityQuery(x.sketch(source))
+	defer query.comparison.release()
 	var hits []Hit
 	for _, position := range x.shortlist(query) {
 		if len(x.all[position].Fields) == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -60,6 +61,29 @@ func shapeClass(r rune) rune {
 	}
 }
 
+// textOfJSON decodes a string.
+func textOfJSON(raw json.RawMessage) (text string, ok bool) {
+	if isPlain(raw) {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	err := json.Unmarshal(raw, &text)
+	return text, err == nil
+}
+
+// isPlain says that a string stands for itself between its quotes, as most do.
+func isPlain(raw []byte) bool {
+	last := len(raw) - 1
+	if last < 1 || raw[0] != '"' || raw[last] != '"' {
+		return false
+	}
+	for _, c := range raw[1:last] {
+		if c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 // sampleText is a scalar sample as text; objects, lists, flags and null have none.
 func sampleText(sample json.RawMessage) (string, bool) {
 	sample = bytes.TrimSpace(sample)
@@ -68,8 +92,8 @@ func sampleText(sample json.RawMessage) (string, bool) {
 	}
 	switch c := sample[0]; {
 	case c == '"':
-		var text string
-		if json.Unmarshal(sample, &text) != nil {
+		text, ok := textOfJSON(sample)
+		if !ok {
 			return "", false
 		}
 		return text[:min(len(text), sampleCap)], text != ""

@@ -1,60 +1,58 @@
 package match
 
-import (
-	"cmp"
-	"slices"
-)
+import "math/bits"
 
 // sharing tells of hashes which fields have them: what a target field has in common with
-// each source field is found by looking its hashes up once.
+// each source field is found by looking its hashes up once. It is an open table, at most
+// half full: most of what is looked up is not in it, which one look at it tells.
 type sharing struct {
-	owners []owner          // by hash
-	first  map[uint64]int32 // hash -> its first owner
+	slots  []slot
+	shift  int     // of a hash to its slot: its first bits are as good as any
+	owners []owner // [0] is nobody
 }
 
-type owner struct {
+type slot struct {
 	hash  uint64
-	field int32
+	first int32 // of the owners, 0 in a free slot
 }
 
-// newSharing needs sorted hashes without repetition, by field.
-func newSharing(hashes [][]uint64) sharing {
+// owner is a field that has a hash, and the next one that has it, too.
+type owner struct{ field, next int32 }
+
+// enter replaces all hashes. It needs those of a field without repetition.
+func (s *sharing) enter(hashes [][]uint64) {
 	n := 0
 	for _, list := range hashes {
 		n += len(list)
 	}
-	s := sharing{owners: make([]owner, 0, n), first: make(map[uint64]int32, n)}
+	size := bits.Len(uint(2 * n))
+	s.slots, s.shift, s.owners = sized(s.slots, 1<<size), 64-size, append(s.owners[:0], owner{})
+	clear(s.slots)
 	for field, list := range hashes {
 		for _, hash := range list {
-			s.owners = append(s.owners, owner{hash: hash, field: int32(field)})
+			at := s.slot(hash)
+			s.owners = append(s.owners, owner{field: int32(field), next: at.first})
+			*at = slot{hash: hash, first: int32(len(s.owners) - 1)}
 		}
 	}
-	slices.SortStableFunc(s.owners, func(a, b owner) int { return cmp.Compare(a.hash, b.hash) })
-	for i := n - 1; i >= 0; i-- {
-		s.first[s.owners[i].hash] = int32(i)
-	}
-	return s
 }
 
-// of are the owners of a hash.
-func (s *sharing) of(hash uint64) []owner {
-	first, known := s.first[hash]
-	if !known {
-		return nil
+// slot is where a hash is, or would be.
+func (s *sharing) slot(hash uint64) *slot {
+	for at := hash >> s.shift; ; at++ {
+		found := &s.slots[at&uint64(len(s.slots)-1)]
+		if found.first == 0 || found.hash == hash {
+			return found
+		}
 	}
-	end := first + 1
-	for int(end) < len(s.owners) && s.owners[end].hash == hash {
-		end++
-	}
-	return s.owners[first:end]
 }
 
 // count adds to counts, by field, how many of hashes it has.
 func (s *sharing) count(hashes []uint64, counts []float32) {
 	clear(counts)
 	for _, hash := range hashes {
-		for _, o := range s.of(hash) {
-			counts[o.field]++
+		for o := s.slot(hash).first; o != 0; o = s.owners[o].next {
+			counts[s.owners[o].field]++
 		}
 	}
 }
@@ -63,8 +61,8 @@ func (s *sharing) count(hashes []uint64, counts []float32) {
 func (s *sharing) weigh(words []uint64, weights []float32) {
 	clear(weights)
 	for _, word := range words {
-		for _, o := range s.of(word) {
-			weights[o.field] += weightOf(word)
+		for o := s.slot(word).first; o != 0; o = s.owners[o].next {
+			weights[s.owners[o].field] += weightOf(word)
 		}
 	}
 }

@@ -13,7 +13,8 @@ type side struct {
 	names  glossary // of names and aliases
 	prose  glossary // of descriptions
 	// share says how much a word tells here, by its concept, from what stands in names.
-	share map[string]float32
+	share  map[string]float32
+	shares []float32 // the same of each word of names
 }
 
 type sideField struct {
@@ -69,6 +70,10 @@ func newSide(profiles []Profile, faint map[string]bool) *side {
 		}
 	}
 	s.names.numbers, s.prose.numbers = nil, nil
+	s.shares = make([]float32, len(s.names.words))
+	for i := range s.names.words {
+		s.shares[i] = shareOf(s.share, s.names.words[i].Concept)
+	}
 	return s
 }
 

@@ -75,7 +75,7 @@ func trigrams(text string) []string {
 		return nil
 	}
 	grams := make([]string, 0, len(text))
-	for gram := range gramsOf(text) {
+	for gram := range gramsOf("^" + text + "$") {
 		if !slices.Contains(grams, gram) {
 			grams = append(grams, gram)
 		}
@@ -84,19 +84,14 @@ func trigrams(text string) []string {
 }
 
 // gramsOf are the runs of three characters of a padded text.
-func gramsOf(text string) iter.Seq[string] {
+func gramsOf(padded string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if text == "" {
-			return
-		}
-		padded := "^" + text + "$"
-		starts := [3]int{} // of the last three characters
-		n := 0
+		first, second, n := 0, 0, 0 // of the two characters before
 		for i, r := range padded {
-			starts[n%3] = i
-			if n++; n >= 3 && !yield(padded[starts[n%3]:i+utf8.RuneLen(r)]) {
+			if n++; n >= 3 && !yield(padded[first:i+utf8.RuneLen(r)]) {
 				return
 			}
+			first, second = second, i
 		}
 	}
 }

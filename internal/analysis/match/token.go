@@ -102,6 +102,52 @@ func tokenOf(text string, weight float64) Token {
 // splitWords cuts at every change of character class, at the humps of camelCase and
 // behind a run of capitals (URLPath -> url, path). The words are lower case.
 func splitWords(s string) []string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return splitRunes(s)
+		}
+	}
+	return splitBytes(s)
+}
+
+// splitBytes is splitRunes of ASCII, which most text is.
+func splitBytes(s string) []string {
+	var found []string
+	start := 0
+	for i := range len(s) {
+		switch {
+		case !isLower(s[i]) && !isUpper(s[i]) && !isDigit(s[i]):
+			found = appendLower(found, s[start:i])
+			start = i + 1
+		case i > start && byteBoundary(s, i):
+			found = appendLower(found, s[start:i])
+			start = i
+		}
+	}
+	return appendLower(found, s[start:])
+}
+
+func appendLower(found []string, word string) []string {
+	if word == "" {
+		return found
+	}
+	return append(found, strings.ToLower(word))
+}
+
+func byteBoundary(s string, i int) bool {
+	if isDigit(s[i-1]) != isDigit(s[i]) {
+		return true
+	}
+	return isUpper(s[i]) && (isLower(s[i-1]) || i+1 < len(s) && isLower(s[i+1]))
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+func splitRunes(s string) []string {
 	var found []string
 	runes := []rune(s)
 	start := 0

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
-	"github.com/schemacast/schemacast/internal/schema"
 )
 
 const (
@@ -80,22 +78,21 @@ func hashOf(text string) uint64 {
 }
 
 // valuesOf returns nil when nothing is known of the values.
-func valuesOf(f schema.Field) *values {
-	samples := sampleTexts(f.Sample, f.Samples, f.Learned)
+func valuesOf(samples []sample) *values {
 	if len(samples) == 0 {
 		return nil
 	}
 	v := &values{low: math.MaxFloat32, high: -math.MaxFloat32}
-	counts := make(map[kind]int)
+	var counts [kindCount]int
 	var meaning lexicon.Vector
 	numbers := 0
-	for _, s := range samples {
-		folded := fold(s)
-		v.whole = append(v.whole, hashOf(folded))
-		v.addWords(folded, &meaning)
-		v.pattern.add(s)
-		counts[kindOf(s)]++
-		if x, ok := numberOf(s); ok {
+	for i := range samples {
+		s := &samples[i]
+		v.whole = append(v.whole, hashOf(s.folded))
+		v.addWords(s.words, &meaning)
+		v.pattern.add(s.text)
+		counts[kindOf(s.text)]++
+		if x, ok := numberOf(s.text); ok {
 			numbers++
 			magnitude := float32(math.Log10(1 + math.Abs(x)))
 			v.low, v.high = min(v.low, magnitude), max(v.high, magnitude)
@@ -107,43 +104,12 @@ func valuesOf(f schema.Field) *values {
 	v.pattern.scale(len(samples))
 	v.meaning = direction(meaning)
 	v.numbers = 2*numbers > len(samples)
-	v.kind = mostOf(counts)
+	v.kind = mostOf(&counts)
 	return v
 }
 
-func sampleTexts(first json.RawMessage, more ...[]json.RawMessage) []string {
-	var texts []string
-	add := func(raw json.RawMessage) {
-		if text, ok := sampleText(raw); ok && len(texts) < maxValues {
-			if text = strings.TrimSpace(clipBytes(text, valueCap)); text != "" {
-				texts = append(texts, text)
-			}
-		}
-	}
-	add(first)
-	for _, list := range more {
-		for _, raw := range list {
-			add(raw)
-		}
-	}
-	return texts
-}
-
-func clipBytes(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// fold makes values equal that differ in case and spaces.
-func fold(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
-
-func (v *values) addWords(folded string, meaning *lexicon.Vector) {
-	for _, word := range splitWords(folded) {
+func (v *values) addWords(words []string, meaning *lexicon.Vector) {
+	for _, word := range words {
 		if len(v.words) == valueWords {
 			return
 		}
@@ -177,7 +143,7 @@ func distinct(list *[]uint64) bool {
 	return len(*list) == n
 }
 
-func mostOf(counts map[kind]int) kind {
+func mostOf(counts *[kindCount]int) kind {
 	best, most := kindNone, 0
 	for k := kindWord; k < kindCount; k++ {
 		if counts[k] > most {

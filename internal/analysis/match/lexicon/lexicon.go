@@ -113,44 +113,65 @@ func (v *Vector) Dot(other *Vector) float32 {
 	return sum
 }
 
-// Dots fills dots with v.Dot of each of others, to the bit. Of a sum each addition
-// waits for the one before, so four sums run side by side.
+// Dots fills dots with v.Dot of each of others, to the bit.
 func (v *Vector) Dots(others []*Vector, dots []float32) {
-	clear(dots)
-	if v == nil {
-		return
-	}
-	var four [4]*Vector
-	var at [4]int
-	n := 0
+	sums := four{dots: dots}
 	for i, other := range others {
-		if other == nil {
-			continue
-		}
-		four[n], at[n] = other, i
-		if n++; n == len(four) {
-			dots[at[0]], dots[at[1]], dots[at[2]], dots[at[3]] = v.dot4(&four)
-			n = 0
-		}
+		sums.add(i, v, other)
 	}
-	if n == 0 {
-		return
-	}
-	for ; n < len(four); n++ { // the first once more: four take as long as one
-		four[n], at[n] = four[0], at[0]
-	}
-	dots[at[0]], dots[at[1]], dots[at[2]], dots[at[3]] = v.dot4(&four)
+	sums.flush()
 }
 
-func (v *Vector) dot4(others *[4]*Vector) (p, q, r, s float32) {
-	a, b, c, d := others[0], others[1], others[2], others[3]
-	for i, x := range v {
-		p += x * a[i]
-		q += x * b[i]
-		r += x * c[i]
-		s += x * d[i]
+// Dots fills dots with Dot of each of a and that of b, to the bit.
+func Dots(a, b []*Vector, dots []float32) {
+	sums := four{dots: dots}
+	for i := range a {
+		sums.add(i, a[i], b[i])
 	}
-	return p, q, r, s
+	sums.flush()
+}
+
+// four are sums that run side by side: of one, each addition waits for the one before.
+type four struct {
+	dots []float32
+	a, b [4]*Vector
+	at   [4]int // of dots
+	n    int    // that wait
+}
+
+func (f *four) add(at int, a, b *Vector) {
+	f.dots[at] = 0
+	if a == nil || b == nil {
+		return
+	}
+	f.a[f.n], f.b[f.n], f.at[f.n] = a, b, at
+	if f.n++; f.n == len(f.at) {
+		f.sum()
+	}
+}
+
+func (f *four) flush() {
+	if f.n == 0 {
+		return
+	}
+	for ; f.n < len(f.at); f.n++ { // the first once more: four take as long as one
+		f.a[f.n], f.b[f.n], f.at[f.n] = f.a[0], f.b[0], f.at[0]
+	}
+	f.sum()
+}
+
+func (f *four) sum() {
+	a0, a1, a2, a3 := f.a[0], f.a[1], f.a[2], f.a[3]
+	b0, b1, b2, b3 := f.b[0], f.b[1], f.b[2], f.b[3]
+	var p, q, r, s float32
+	for i := range a0 {
+		p += a0[i] * b0[i]
+		q += a1[i] * b1[i]
+		r += a2[i] * b2[i]
+		s += a3[i] * b3[i]
+	}
+	f.dots[f.at[0]], f.dots[f.at[1]], f.dots[f.at[2]], f.dots[f.at[3]] = p, q, r, s
+	f.n = 0
 }
 
 // IsZero says that there is no meaning.

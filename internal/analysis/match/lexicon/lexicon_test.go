@@ -1,6 +1,7 @@
 package lexicon
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -88,6 +89,14 @@ func TestDots(t *testing.T) {
 				if want := v.Dot(vectors[i]); got != want {
 					t.Errorf("direction %d of %d: %g, want %g", i, n, got, want)
 				}
+			}
+		}
+		pairs, others := vectors[:n], slices.Clone(vectors[len(vectors)-n:])
+		dots := make([]float32, n)
+		Dots(pairs, others, dots)
+		for i, got := range dots {
+			if want := pairs[i].Dot(others[i]); got != want {
+				t.Errorf("pair %d of %d: %g, want %g", i, n, got, want)
 			}
 		}
 	}
