@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/schemacast/schemacast/internal/analysis"
 	"github.com/schemacast/schemacast/internal/run"
@@ -45,10 +46,16 @@ func (s *Store) EntityVersion(ctx context.Context, tenantID string) (string, err
 	if s.dialect.rowVersion == "" {
 		return "", nil
 	}
-	var version string
-	query := "SELECT concat_ws(' ', count(*), sum(" + s.dialect.rowVersion + ")) FROM schemas WHERE " + confirmedStructs
-	if err := s.single(ctx, question{dest: &version, sql: query, args: []any{tenantID}}); err != nil {
-		return "", fmt.Errorf("read the version of a tenant's entities: %w", translate(err))
+	version := s.glances.fresh(tenantID)
+	if version == "" {
+		began := time.Now()
+		query := "SELECT concat_ws(' ', count(*), sum(" + s.dialect.rowVersion + ")) FROM schemas WHERE " + confirmedStructs
+		if err := s.single(ctx, question{dest: &version, sql: query, args: []any{tenantID}}); err != nil {
+			return "", fmt.Errorf("read the version of a tenant's entities: %w", translate(err))
+		}
+		if s.cfg.LearnEvery >= 0 {
+			s.glances.keep(tenantID, version, began)
+		}
 	}
 	if version == noEntities {
 		return version, nil

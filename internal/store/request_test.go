@@ -143,10 +143,10 @@ func TestEntitiesAreReadOnlyWhenTheyChanged(t *testing.T) {
 			g.sql("INSERT INTO schemas (hash, name, tenant_id, type, status, sample_data, detected_fields) VALUES (?, 'E', ?, 'struct', 'confirmed', '[]', ?)",
 				hash, tenant, `[{"name":"a","type":"string"}]`)
 		}
-		known := ""
+		attentive, known := g.attentive(), ""
 		wantRead := func(what string, want int) {
 			t.Helper()
-			version, err := g.EntityVersion(t.Context(), g.tenant)
+			version, err := attentive.EntityVersion(t.Context(), g.tenant)
 			g.must(err)
 			list, err := g.Entities(t.Context(), g.tenant)
 			g.must(err)

@@ -99,6 +99,8 @@ type Store struct {
 	lessons lessons
 	// looks are the last ones at what humans do to the mappings of tenants.
 	looks mappingLooks
+	// glances are the last looks at which entities large tenants have.
+	glances glances
 	// written are statements as gorm writes them for a pipeline, by what it was given.
 	written sync.Map
 	// unanswered are claims whose commit this process can not tell the outcome of.
