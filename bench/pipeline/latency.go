@@ -28,9 +28,9 @@ func measureLatency(ctx context.Context, r *report) error {
 // probe measures one worker. The schemas of the site are the probes, and behind them those of
 // the backfill.
 func (r *report) probe(ctx context.Context, busy bool) error {
-	g, probes, backfill := r.g, max(20, r.scaled(150)), 0
+	g, probes, backfill := r.g, max(20, r.scaled(100)), 0
 	if busy {
-		backfill = max(100, r.scaled(8000))
+		backfill = max(100, r.scaled(5000))
 	}
 	s, err := g.newSite(ctx, usual.of(probes+backfill))
 	if err != nil {

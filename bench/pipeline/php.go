@@ -44,6 +44,9 @@ func (g *ground) newPHP(ctx context.Context) (*phpSide, error) {
 		return nil, fmt.Errorf("find the sources of %s: %w; run it inside of them", module, err)
 	}
 	p := &phpSide{ground: g, root: strings.TrimSpace(string(root)), dir: filepath.Join(g.dir, "app")}
+	if err := os.RemoveAll(p.dir); err != nil { // of another section
+		return nil, err
+	}
 	if err := os.CopyFS(p.dir, os.DirFS(filepath.Join(p.root, "e2e/laravel/app"))); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,8 @@ type section struct {
 
 var sections = []section{
 	{"loop", "a worker and the bare Go loop in turns, the model answers at once", measureLoop},
-	{"php", "a worker and the queue worker that it replaces in turns", measurePHP},
+	{"php", "a worker and the queue worker that it replaces in turns, the model answers at once", besidePHP(0)},
+	{"php-thinking", "the same, the model thinks for 200 ms", besidePHP(200 * time.Millisecond)},
 	{"latency", "from the request to its events at a subscribed client", measureLatency},
 	{"memory", "a worker with 64 runs at a time, the model thinks for 2 s", measureMemory},
 	{"concurrency", "runs at a time against the model's thinking time", measureConcurrency},
@@ -57,7 +58,7 @@ func (r *report) worker(env ...string) side { return workerSide{ground: r.g, env
 const slots = 32
 
 func measureLoop(ctx context.Context, r *report) error {
-	worker := trial{work: usual.of(r.scaled(3000)), side: r.worker(fmt.Sprintf("WORKER_CONCURRENCY=%d", slots))}
+	worker := trial{work: usual.of(r.scaled(2000)), side: r.worker(fmt.Sprintf("WORKER_CONCURRENCY=%d", slots))}
 	loop := trial{work: worker.work, side: loopSide{ground: r.g, concurrency: slots}}
 	for range r.rounds() {
 		w, err := r.g.try(ctx, worker)
@@ -82,28 +83,28 @@ func measureLoop(ctx context.Context, r *report) error {
 	return nil
 }
 
-func measurePHP(ctx context.Context, r *report) error {
-	php, err := r.g.newPHP(ctx)
-	if errors.Is(err, errNoPHP) && r.g.quick {
-		r.printf("  left out: %v\n", err)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, latency := range []time.Duration{0, 200 * time.Millisecond} {
+func besidePHP(latency time.Duration) func(context.Context, *report) error {
+	return func(ctx context.Context, r *report) error {
+		php, err := r.g.newPHP(ctx)
+		if errors.Is(err, errNoPHP) && r.g.quick {
+			r.printf("  left out: %v\n", err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 		for range r.rounds() {
 			if err := r.besidePHP(ctx, php, latency); err != nil {
 				return err
 			}
 		}
+		return nil
 	}
-	return nil
 }
 
 // besidePHP is one round: a worker, and one and two processes of PHP.
 func (r *report) besidePHP(ctx context.Context, php side, latency time.Duration) error {
-	w, err := r.g.try(ctx, trial{work: usual.of(r.scaled(1500)), side: r.worker(), latency: latency})
+	w, err := r.g.try(ctx, trial{work: usual.of(r.scaled(1200)), side: r.worker(), latency: latency})
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
