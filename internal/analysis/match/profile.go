@@ -2,6 +2,7 @@ package match
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/schemacast/schemacast/internal/analysis/match/lexicon"
@@ -32,7 +33,8 @@ func ProfileOf(f schema.Field) Profile {
 	p.Shape = Shape(f.Sample)
 	p.text.addText(&f, p.name.words)
 	p.text.bound()
-	p.print = p.text
+	// Its own memory: sorted in place, values would get among the words of the text.
+	p.print = fingerprint{words: slices.Clip(p.text.words), grams: slices.Clip(p.text.grams)}
 	p.print.addValues(all[:own])
 	p.print.bound()
 	return p
