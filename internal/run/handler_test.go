@@ -192,7 +192,7 @@ func TestTasksWithoutClaim(t *testing.T) {
 			t.Parallel()
 			store := newFakeStore(1)
 			store.edit(1, func(r *fakeRun) { r.missing = tc.missing })
-			h := newTestHandler(t, store, analyzerFunc(good), HandlerConfig{CommitTimeout: time.Millisecond})
+			h := newTestHandler(t, store, analyzerFunc(good), HandlerConfig{CommitTimeout: time.Second})
 			h.retried = func(context.Context) int { return tc.retried }
 			err := h.ProcessTask(t.Context(), tc.task)
 			got := acked
