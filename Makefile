@@ -74,7 +74,7 @@ test-jsonata: ## Compare formulas with jsonata-js, in which customers run them (
 FIGURES ?= .cache/bench.json
 
 .PHONY: bench
-bench: ## A worker beside its peers, and as work grows: 40 minutes on a quiet machine (ARGS='-only bars', ARGS=-quick, FIGURES=)
+bench: ## A worker beside its peers, and as work grows: 25 minutes on a quiet machine (ARGS='-only bars', ARGS=-quick, FIGURES=)
 	@mkdir -p "$(dir $(FIGURES))"
 	@scripts/with-services.sh go run ./bench/pipeline -json "$(FIGURES)" $(ARGS)
 

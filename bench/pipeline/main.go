@@ -1,6 +1,6 @@
 // Pipeline measures a worker beside its peers, and how it does as work grows:
 //
-//	make bench                       # everything, some 40 minutes on two cores
+//	make bench                       # everything, some 25 minutes on two cores
 //	make bench ARGS='-only bars'     # the bars of docs/performance.md
 //	make bench ARGS='-quick'         # each measurement once and small, to see that it works
 //
