@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/schemacast/schemacast/internal/analysis/match"
 	"github.com/schemacast/schemacast/internal/schema"
 )
 
@@ -123,16 +124,16 @@ func (c *cache) drop(element *list.Element) {
 const (
 	// fieldBytes is what an indexed field takes beside its texts.
 	fieldBytes = 256
-	// readyBytes is what a field takes while its entity is kept ready to be compared, and
-	// shelfBytes what all such fields of an index may take.
+	// readyBytes is what a field takes while its entity is kept ready to be compared, up to
+	// match.ShelfBytes for all of an index.
 	readyBytes = 2200
-	shelfBytes = 2 << 20
 )
 
 // digest covers everything that the index and the questions take from entities, and
 // estimates the memory of both.
 func (c *cache) digest(all []schema.Entity) (sum digest, size int) {
 	var facts, learned digester
+	fields := 0
 	facts.hash.SetSeed(c.seed)
 	learned.hash.SetSeed(c.seed)
 	for _, entity := range all {
@@ -148,9 +149,9 @@ func (c *cache) digest(all []schema.Entity) (sum digest, size int) {
 			learned.number(int64(len(f.Learned)))
 		}
 		facts.number(int64(len(entity.Fields)))
-		size += fieldBytes * len(entity.Fields)
+		fields += len(entity.Fields)
 	}
-	size += min(size/fieldBytes*readyBytes, shelfBytes)
+	size = fieldBytes*fields + min(readyBytes*fields, match.ShelfBytes)
 	return digest{facts: facts.hash.Sum64(), learned: learned.hash.Sum64()}, size + facts.size + learned.size
 }
 

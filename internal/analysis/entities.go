@@ -71,20 +71,19 @@ func usableFields(fields []schema.Field) []schema.Field {
 // nothing changed. Of several analyses that find them changed one reads them, and the
 // others wait: those of a large tenant take a hundred megabytes while they are read.
 func (a *Analyzer) entitiesOf(ctx context.Context, s schema.Schema) (*entities, error) {
-	version, err := a.catalog.EntityVersion(ctx, s.TenantID)
-	if err != nil {
-		return nil, fmt.Errorf("ask for the version of the entities to match with: %w", err)
-	}
-	if kept := a.cache.known(s.TenantID, version); kept != nil {
-		return kept, nil
+	kept, _, err := a.keptEntities(ctx, s.TenantID)
+	if kept != nil || err != nil {
+		return kept, err
 	}
 	done, err := a.reading.begin(ctx, s.TenantID)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	if kept := a.cache.known(s.TenantID, version); kept != nil {
-		return kept, nil
+	// The version of before the wait may be an older one than that of what was read meanwhile.
+	kept, version, err := a.keptEntities(ctx, s.TenantID)
+	if kept != nil || err != nil {
+		return kept, err
 	}
 	all, err := a.catalog.Entities(ctx, s.TenantID)
 	if err != nil {
@@ -96,6 +95,16 @@ func (a *Analyzer) entitiesOf(ctx context.Context, s schema.Schema) (*entities, 
 		}
 	}
 	return a.cache.get(s.TenantID, version, all), nil
+}
+
+// keptEntities returns the version of a tenant's entities and the index that is good for
+// it, nil when there is none.
+func (a *Analyzer) keptEntities(ctx context.Context, tenantID string) (*entities, string, error) {
+	version, err := a.catalog.EntityVersion(ctx, tenantID)
+	if err != nil {
+		return nil, "", fmt.Errorf("ask for the version of the entities to match with: %w", err)
+	}
+	return a.cache.known(tenantID, version), version, nil
 }
 
 // turns lets one at a time do something for a tenant.

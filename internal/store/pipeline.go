@@ -225,7 +225,7 @@ func (t *tx) statement(what, sql string, args []any) statement {
 	same := !slices.ContainsFunc(args, isList)
 	if same {
 		if written, ok := t.store.written.Load(sql); ok {
-			return statement{what: what, sql: written.(string), args: args} //nolint:forcetypeassert // see below
+			return statement{what: what, sql: written.(string), args: args} //nolint:forcetypeassert // it holds nothing but texts
 		}
 	}
 	written := &gorm.Statement{DB: t.DB}

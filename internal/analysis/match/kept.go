@@ -22,8 +22,9 @@ type shelf struct {
 	size       int // bytes of the young
 }
 
-// shelfBytes is the room of an index: some 1,000 fields of 2 KB, with values.
-const shelfBytes = 2 << 20
+// ShelfBytes is the room that an index has for entities that are ready: some 1,000 fields of
+// 2 KB, with values.
+const ShelfBytes = 2 << 20
 
 func (s *shelf) get(entity int) (*ready, bool) {
 	s.mu.Lock()
@@ -41,13 +42,13 @@ func (s *shelf) get(entity int) (*ready, bool) {
 func (s *shelf) put(entity int, r *ready) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, again := s.young[entity]; !again && r.size <= shelfBytes/2 {
+	if _, again := s.young[entity]; !again && r.size <= ShelfBytes/2 {
 		s.enter(entity, r)
 	}
 }
 
 func (s *shelf) enter(entity int, r *ready) {
-	if s.young == nil || s.size+r.size > shelfBytes/2 {
+	if s.young == nil || s.size+r.size > ShelfBytes/2 {
 		s.old, s.young, s.size = s.young, make(map[int]*ready), 0
 	}
 	s.young[entity] = r

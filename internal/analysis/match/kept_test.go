@@ -54,7 +54,7 @@ func TestShelfIsBounded(t *testing.T) {
 	t.Parallel()
 	var s shelf
 	const most = 10
-	each := shelfBytes / 2 / most
+	each := ShelfBytes / 2 / most
 	for entity := range 100 {
 		s.put(entity, &ready{size: each})
 		if _, kept := s.get(0); !kept {
@@ -67,7 +67,7 @@ func TestShelfIsBounded(t *testing.T) {
 	if _, kept := s.get(50); kept {
 		t.Error("entity 50 is still there after 49 others")
 	}
-	s.put(100, &ready{size: shelfBytes})
+	s.put(100, &ready{size: ShelfBytes})
 	if _, kept := s.get(100); kept {
 		t.Error("an entity as large as the shelf is kept")
 	}
